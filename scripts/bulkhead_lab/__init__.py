@@ -1,0 +1,1 @@
+"""What scripts/lab, the tests and the benchmarks share: lab files, machines, clients."""
