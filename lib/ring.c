@@ -1,0 +1,216 @@
+/* The other side can rewrite everything while we look, so whatever comes from the shared pages is
+ * loaded once into a local, checked there, and used from there. Our own index is never read back. */
+#include "lib/ring.h"
+#include "lib/string.h"
+
+#define RING_DATA_BYTES_MAX (1u << 30)
+
+static uint32_t load_acquire(const uint32_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static void store_release(uint32_t *p, uint32_t v)
+{
+    __atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+static bool index_is_good(uint32_t index, uint32_t data_bytes)
+{
+    return index < data_bytes && index % 8 == 0;
+}
+
+/* Bytes from @read to @write, going round. */
+static uint32_t distance(const struct ring *r, uint32_t read, uint32_t write)
+{
+    return write >= read ? write - read : r->data_bytes - read + write;
+}
+
+static uint32_t step(const struct ring *r, uint32_t index, uint32_t n)
+{
+    uint32_t room = r->data_bytes - index;
+
+    return n < room ? index + n : n - room;
+}
+
+static void copy_out(const struct ring *r, uint32_t from, void *to, uint32_t n)
+{
+    uint32_t first = min(n, r->data_bytes - from);
+
+    memcpy(to, r->data + from, first);
+    memcpy((uint8_t *)to + first, r->data, n - first);
+}
+
+static uint32_t copy_in(const struct ring *r, uint32_t to, const void *from, uint32_t n)
+{
+    uint32_t first = min(n, r->data_bytes - to);
+
+    memcpy(r->data + to, from, first);
+    memcpy(r->data, (const uint8_t *)from + first, n - first);
+    return step(r, to, n);
+}
+
+void ring_init(struct ring_control *control)
+{
+    memset(control, 0, sizeof(*control));
+    control->feature_bits = RING_FEATURE_PENDING_SEND;
+}
+
+static enum err attach(struct ring *r, void *control, uint32_t data_bytes)
+{
+    if (!data_bytes || data_bytes % 8 || data_bytes > RING_DATA_BYTES_MAX)
+        return ERR_ARGUMENT;
+    *r = (struct ring){ .control = control,
+                        .data = (uint8_t *)control + sizeof(struct ring_control),
+                        .data_bytes = data_bytes };
+    return OK;
+}
+
+static enum err take_index(struct ring *r, const uint32_t *index)
+{
+    r->own_index = r->committed_index = load_acquire(index);
+    return index_is_good(r->own_index, r->data_bytes) ? OK : ERR_GUEST;
+}
+
+enum err ring_attach_writer(struct ring *r, void *control, uint32_t data_bytes)
+{
+    enum err err = attach(r, control, data_bytes);
+
+    return err ? err : take_index(r, &r->control->write_index);
+}
+
+enum err ring_attach_reader(struct ring *r, void *control, uint32_t data_bytes)
+{
+    enum err err = attach(r, control, data_bytes);
+
+    return err ? err : take_index(r, &r->control->read_index);
+}
+
+enum err ring_used(const struct ring *r, uint32_t *used)
+{
+    uint32_t write = load_acquire(&r->control->write_index);
+
+    if (!index_is_good(write, r->data_bytes))
+        return ERR_GUEST;
+    *used = distance(r, r->own_index, write);
+    return OK;
+}
+
+enum err ring_free(const struct ring *r, uint32_t *free)
+{
+    uint32_t read = load_acquire(&r->control->read_index);
+
+    if (!index_is_good(read, r->data_bytes))
+        return ERR_GUEST;
+    *free = r->data_bytes - distance(r, read, r->own_index);
+    return OK;
+}
+
+/* Full as VMBus has it: free space must be more than what is needed, never equal. When it is not,
+ * the wish is published first and the space looked at again, or the reader's signal is missed. */
+static enum err reserve(struct ring *r, uint32_t needed)
+{
+    uint32_t free;
+    enum err err = ring_free(r, &free);
+
+    if (err || free > needed)
+        return err;
+    store_release(&r->control->pending_send_bytes, needed);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    err = ring_free(r, &free);
+    if (err || free > needed)
+        return err;
+    return ERR_FULL;
+}
+
+enum err ring_write(struct ring *r, const struct ring_packet *header, const struct ring_part *parts,
+                    unsigned count, bool *wants_signal)
+{
+    static const uint8_t zeros[8];
+    struct ring_packet h = *header;
+    uint32_t old = r->own_index, bytes = sizeof(h), at;
+    uint64_t trailer = (uint64_t)old << 32;
+    enum err err;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (parts[i].n > RING_PACKET_BYTES_MAX - bytes)
+            return ERR_ARGUMENT;
+        bytes += (uint32_t)parts[i].n;
+    }
+    uint32_t padding = (uint32_t)(round_up(bytes, 8) - bytes);
+    h.len8 = (uint16_t)((bytes + padding) / 8);
+    h.offset8 = h.offset8 ? h.offset8 : 2;
+    uint32_t needed = bytes + padding + RING_TRAILER_BYTES;
+    if (needed >= r->data_bytes || h.offset8 < 2 || h.offset8 > h.len8)
+        return ERR_ARGUMENT;
+    err = reserve(r, needed);
+    if (err)
+        return err;
+
+    at = copy_in(r, old, &h, sizeof(h));
+    for (unsigned i = 0; i < count; i++)
+        at = copy_in(r, at, parts[i].bytes, (uint32_t)parts[i].n);
+    at = copy_in(r, at, zeros, padding);
+    at = copy_in(r, at, &trailer, sizeof(trailer));
+    r->own_index = at;
+    store_release(&r->control->pending_send_bytes, 0);
+    store_release(&r->control->write_index, at);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index before the mask: pairs with ring_mask */
+    *wants_signal =
+        !load_acquire(&r->control->interrupt_mask) && load_acquire(&r->control->read_index) == old;
+    return OK;
+}
+
+enum err ring_peek(const struct ring *r, struct ring_packet *header)
+{
+    uint32_t used;
+    enum err err = ring_used(r, &used);
+
+    if (err)
+        return err;
+    if (!used)
+        return ERR_EMPTY;
+    if (used < sizeof(*header) + RING_TRAILER_BYTES)
+        return ERR_GUEST;
+    copy_out(r, r->own_index, header, sizeof(*header));
+    if (header->offset8 < 2 || header->offset8 > header->len8 ||
+        ring_packet_bytes(header) > used - RING_TRAILER_BYTES)
+        return ERR_GUEST;
+    return OK;
+}
+
+enum err ring_read(const struct ring *r, const struct ring_packet *header, uint32_t offset,
+                   void *to, uint32_t n)
+{
+    if (!range_fits(offset, n, ring_packet_bytes(header)))
+        return ERR_ARGUMENT;
+    copy_out(r, step(r, r->own_index, offset), to, n);
+    return OK;
+}
+
+void ring_advance(struct ring *r, const struct ring_packet *header)
+{
+    r->own_index = step(r, r->own_index, ring_packet_bytes(header) + RING_TRAILER_BYTES);
+}
+
+bool ring_commit(struct ring *r)
+{
+    uint32_t write = load_acquire(&r->control->write_index);
+    uint32_t old = r->committed_index;
+
+    r->committed_index = r->own_index;
+    store_release(&r->control->read_index, r->own_index);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index before the wish: pairs with reserve */
+    uint32_t pending = load_acquire(&r->control->pending_send_bytes);
+    if (!pending || old == r->own_index || !index_is_good(write, r->data_bytes))
+        return false;
+    uint32_t free_before = r->data_bytes - distance(r, old, write);
+    uint32_t free_now = r->data_bytes - distance(r, r->own_index, write);
+    return free_before <= pending && free_now > pending;
+}
+
+void ring_mask(struct ring *r, uint32_t mask)
+{
+    store_release(&r->control->interrupt_mask, mask);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
