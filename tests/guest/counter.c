@@ -1,0 +1,17 @@
+/* Counts for ever, and prints 'COUNT n' for each byte that comes in: how much CPU time it got.
+ * It looks for a byte every step= rounds (default 1,000,000), so that looking costs little. */
+#include "tests/guest/payload.h"
+
+int payload_main(void)
+{
+    uint64_t step = argument("step", 1000000), count = 0;
+
+    print("COUNTER\n");
+    for (;;) {
+        for (uint64_t i = 0; i < step; i++)
+            __asm__ volatile("");
+        count += step;
+        if (get_char() >= 0)
+            print("COUNT %u\n", count);
+    }
+}
