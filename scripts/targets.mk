@@ -4,12 +4,15 @@
 setup: ## install what is missing and fetch the guest kernels
 	@scripts/setup
 run: ## run LAB=name (default demo) in QEMU; BOOT=uefi, KERNEL=file INITRD=file
+	@scripts/setup
 	@scripts/run $(if $(LAB),--lab $(LAB)) $(if $(BOOT),--boot $(BOOT)) \
 	    $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD))
 debug: ## the same, stopped at the first instruction, with gdb
+	@scripts/setup
 	@scripts/run --debug $(if $(LAB),--lab $(LAB)) $(if $(BOOT),--boot $(BOOT)) \
 	    $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD))
 test: ## all tests
+	@scripts/setup
 	@scripts/test
 system: ## the tests on whole machines; T=name picks some
 	@scripts/setup
