@@ -1,6 +1,6 @@
 /* hostile_015: looks through all RAM for what an earlier VM left, then fills it with a pattern that
  * the next one would find. Prints 'CANARY hits N dirty M': words with the pattern, words not zero
- * (our own image and what the loader put there not counted). */
+ * (our own image and what the loader put there not counted). With stay=1 it then halts. */
 #include "tests/guest/payload.h"
 
 #define PATTERN 0xcafef00d5ca1ab1eull
@@ -29,5 +29,7 @@ int payload_main(void)
         }
     }
     print("CANARY hits %u dirty %u words %u\n", hits, dirty, words);
+    while (argument("stay", 0))
+        __asm__ volatile("hlt");
     return hits ? 1 : 0;
 }

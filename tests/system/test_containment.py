@@ -1,0 +1,246 @@
+"""A guest or a program that fails takes down no more than its compartment."""
+import time
+
+from bulkhead_lab import client
+from bulkhead_lab.testing import limit, payload
+
+from helpers import (count_of, create_linux, delete, held, linux_is_up, qmp, same_as_before, state,
+                     until, wait_state)
+
+COUNTER = "vm create neighbour kernel=counter.elf memory=16M cpus=1\nvm start neighbour\n"
+
+
+def start(t, *payloads, **options):
+    """A node with a counting neighbour and these payloads at hand."""
+    modules = [payload(name) for name in ("counter", *payloads)]
+    node = t.start(COUNTER, modules, **options)
+    node.wait_text("neighbour", "COUNTER")
+    return node
+
+
+def speed(node, virtual_s=2.0):
+    """The neighbour's rounds per second of the emulated machine's time."""
+    def sample():
+        count = count_of(node, "neighbour")
+        return count, node.do("host show")["uptime_ns"]
+    count, begin = sample()
+    until(lambda: node.do("host show")["uptime_ns"] - begin > virtual_s * 1e9, 120, "time to pass")
+    count_after, end = sample()
+    return (count_after - count) * 1e9 / (end - begin)
+
+
+def host_answers(node):
+    begin = time.monotonic()
+    node.do("host show")
+    took = time.monotonic() - begin
+    assert took < 1, f"host show took {took:.2f} s"
+
+
+def test_hostile_001_a_triple_fault_crashes_only_its_vm(t):
+    node = start(t, "triplefault")
+    before = held(node)
+    node.do("vm create bad kernel=triplefault.elf memory=16M cpus=1")
+    node.do("vm start bad")
+    event = node.wait("vm-crashed", vm="bad", timeout=20)
+    assert "triple" in event["text"], event
+    shown = node.do("vm show bad")
+    assert shown["state"] == "crashed", shown
+    crash = shown["crash"]
+    assert "triple" in crash["cause"], crash
+    assert "1234567890abcdef" in str(crash["registers"]).lower().replace("_", "") \
+        or str(0x1234567890ABCDEF) in str(crash["registers"]), crash
+    assert any("exit" in key for key in crash), crash
+    host_answers(node)
+    count_of(node, "neighbour")
+    delete(node, "bad")
+    same_as_before(node, before)
+
+
+def test_hostile_001_a_triple_fault_is_noticed_within_10_ms(t):
+    node = start(t, "triplefault", icount=True, cpus=1)
+    node.do("vm create bad kernel=triplefault.elf memory=16M cpus=1 cmdline=wait=1")
+    node.do("vm start bad")
+    node.wait_text("bad", "TRIPLEFAULT")
+    begin = node.do("host show")["uptime_ns"]
+    node.type("bad", "x")
+    event = node.wait("vm-crashed", vm="bad", timeout=60)
+    # The asking, the typing and the neighbour's slices are inside this time too.
+    assert event["t_ns"] - begin < 60e6, (event, begin)
+
+
+@limit(600)
+def test_hostile_003_a_vm_that_never_yields_gets_its_fair_share_only(t):
+    node = start(t, "clijmp", icount=True, cpus=1)
+    alone = speed(node)
+    before = held(node)
+    node.do("vm create bad kernel=clijmp.elf memory=16M cpus=1")
+    node.do("vm start bad")
+    node.wait_text("bad", "CLIJMP")
+    shared = speed(node)
+    host_answers(node)
+    assert state(node, "bad") == "running"
+    assert 0.48 * alone <= shared <= 0.52 * alone, f"alone {alone:.3e}, beside it {shared:.3e}"
+    node.do("vm poweroff bad")
+    assert state(node, "bad") == "stopped"
+    node.do("vm delete bad")
+    same_as_before(node, before)
+
+
+@limit(600)
+def test_random_bytes_end_in_a_known_state(t):
+    node = start(t, "randombytes")
+    before = None
+    for seed in range(32):
+        node.do(f"vm create bad kernel=randombytes.elf memory=16M cpus=1 cmdline=seed={seed}")
+        node.do("vm start bad")
+        try:
+            until(lambda: state(node, "bad") != "running", 1.5)
+        except AssertionError:
+            pass
+        assert state(node, "bad") in ("running", "stopped", "crashed"), seed
+        host_answers(node)
+        delete(node, "bad")
+        if before is None:
+            before = held(node)  # one round to warm up
+    count_of(node, "neighbour")
+    same_as_before(node, before)
+
+
+def test_a_vmm_that_dies_takes_its_vm_only(t):
+    node = start(t, "hello")
+    before = held(node)
+    node.do("vm create bad kernel=counter.elf memory=16M cpus=1")
+    node.do("vm start bad")
+    node.wait_text("bad", "COUNTER")
+    node.do("debug fault bad")
+    node.wait("vmm-died", vm="bad", timeout=20)
+    wait_state(node, "bad", "crashed")
+    assert "COUNTER" in node.vm_text("bad")[0], "the log is kept over a crash of the vmm"
+    host_answers(node)
+    first = count_of(node, "neighbour")
+    assert count_of(node, "neighbour") > first
+    node.do("vm start bad")
+    node.wait_text("bad", "COUNTER[\\s\\S]*COUNTER")
+    delete(node, "bad")
+    same_as_before(node, before)
+
+
+def test_a_manager_that_dies_comes_back_and_knows_its_vms(t):
+    node = start(t, "hello")
+    node.do("vm create other kernel=hello.elf memory=16M cpus=1")
+    before = held(node)
+    first = count_of(node, "neighbour")
+    seq = node.last_seq()
+    try:
+        node.do("debug fault manager", timeout=20)
+    except (client.TimedOut, client.CommandError):
+        pass
+    node.wait("program-started", since=seq, timeout=30)
+    vms = {vm["name"]: vm for vm in node.do("vm list", timeout=30)}
+    assert vms["neighbour"]["state"] == "running" and vms["other"]["state"] == "created", vms
+    assert vms["neighbour"]["memory_bytes"] == 16 << 20, vms
+    assert count_of(node, "neighbour") > first
+    assert "COUNTER" in node.vm_text("neighbour")[0]
+    node.do("vm start other")
+    wait_state(node, "other", "stopped")
+    for _ in range(3):
+        node.do("debug fault manager", timeout=20)
+        until(lambda: node.events("program-started"), 30)
+        node.do("host show", timeout=30)
+    delete(node, "other")
+    node.do("vm create other kernel=hello.elf memory=16M cpus=1")
+    same_as_before(node, before)
+
+
+def test_linux_runs_on_while_the_manager_restarts(t):
+    lines, modules = create_linux("web")
+    node = t.start(lines, modules)
+    linux_is_up(node, "web")
+    node.do("debug fault manager")
+    node.wait("program-started", timeout=30)
+    assert node.shell("web", "echo still here").strip() == "still here"
+
+
+def test_hostile_012_an_nmi_and_a_machine_check_do_not_stop_the_host(t):
+    node = start(t)
+    with qmp(node) as monitor:
+        monitor.do("inject-nmi")
+        host_answers(node)
+        # Corrected error in bank 9: status VALID|EN, no processor context corrupt.
+        monitor.monitor("mce 0 9 0x9000000000000000 0x0 0x0 0x0")
+    host_answers(node)
+    count_of(node, "neighbour")
+
+
+def test_hostile_013_memory_outside_of_ram_shows_nothing(t):
+    node = start(t, "probe")
+    node.do("vm create bad kernel=probe.elf memory=16M cpus=1 cmdline=do=gpa")
+    node.do("vm start bad")
+    until(lambda: state(node, "bad") != "running", 30)
+    text = node.vm_text("bad")[0]
+    assert "other 0" in text or state(node, "bad") == "crashed", text
+    host_answers(node)
+
+
+def test_what_a_guest_must_not_do_is_refused(t):
+    node = start(t, "probe")
+    expected = {
+        "svm": [f"{i} exception 6" for i in ("vmrun", "vmload", "vmsave", "stgi", "clgi", "skinit", "invlpga")],
+        "cr": [f"{i} exception 13" for i in ("cr4.40", "cr4.15", "cr4.la57", "cr4.vmxe", "cr0.40",
+                                             "cr0.nw-without-cd", "cr8.16")] + ["cr8.3 ran"],
+        "fpu": ["cr4.osxsave ran", "xcr0.7 ran"] + [f"{i} exception 13" for i in
+                                                    ("xcr0.6", "xcr0.5", "xcr0.63", "xcr1")],
+        "msr": ["efer.svme refused", "efer.reserved refused"],
+        "port": ["PROBE done"],
+        "cpuid": ["cpuid 40000000:"],
+    }
+    for what, lines in expected.items():
+        node.do(f"vm create bad kernel=probe.elf memory=16M cpus=1 cmdline=do={what}")
+        node.do("vm start bad")
+        until(lambda: state(node, "bad") != "running", 60, what)
+        text = node.vm_text("bad")[0].replace("\r", "")
+        assert state(node, "bad") == "stopped", (what, text[-1000:])
+        for line in [*lines, "PROBE done"]:
+            assert line in text, (what, line, text[-2000:])
+        delete(node, "bad")
+    count_of(node, "neighbour")
+
+
+def test_hostile_015_memory_of_a_deleted_vm_is_not_seen_again(t):
+    node = t.start("", [payload("canary")], memory="256M")
+    for number in range(10):
+        # Large enough that the second VM must get pages of the first.
+        node.do("vm create c kernel=canary.elf memory=128M cpus=1")
+        node.do("vm start c")
+        until(lambda: state(node, "c") != "running", 60)
+        text = node.vm_text("c")[0]
+        assert "CANARY hits 0 dirty 0 " in text, (number, text)
+        delete(node, "c")
+
+
+def test_hostile_071_no_function_may_master_the_bus(t):
+    node = t.start("", nics=_nics(), boot="uefi")
+    with qmp(node) as monitor:
+        # Command registers through the configuration space that the firmware has mapped.
+        for line in monitor.monitor("info mtree -f").split("\n"):
+            if "pcie-mmcfg-mmio" in line:
+                base = int(line.split("-")[0], 16)
+                break
+        else:
+            raise AssertionError("the machine has no memory-mapped configuration space")
+        seen = 0
+        for bus in range(4):
+            space = monitor.memory(base + (bus << 20), 1 << 20)
+            for function in range(256):
+                config = space[function << 12 : (function << 12) + 64]
+                if config[0:2] in (b"\xff\xff", b"\0\0"):
+                    continue
+                seen += 1
+                # A bridge's bit lets through what lies behind it: it is cleared too.
+                assert not config[4] & 4, f"{bus:02x}:{function >> 3:02x}.{function & 7}"
+        assert seen >= 5, seen
+
+
+def _nics():
+    from bulkhead_lab import labfile
+    return [labfile.Nic("igb", "x", "52:54:00:00:0a:01"), labfile.Nic("e1000e", "y", "52:54:00:00:0a:02")]
