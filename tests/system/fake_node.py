@@ -19,8 +19,33 @@ def port(name):
     sys.exit(f"fake_node: no chardev {name}")
 
 
+GUEST = {"log": "GUEST-READY\r\n/ # "}
+
+
+def guest(line):
+    """A Linux guest that knows one command; None when the line is not about it."""
+    match = re.fullmatch(r"vm log web from=(\d+)", line)
+    if match:
+        text = GUEST["log"][int(match[1]):]
+        return {"ok": True, "result": {"text": text, "next": len(GUEST["log"]), "lost_bytes": 0}}
+    match = re.fullmatch(r'vm type web "(.*)"', line)
+    if match:
+        said = "Linux fake 6.1.0 #1 SMP x86_64 GNU/Linux\r\n" if "uname -a" in match[1] else ""
+        GUEST["log"] += match[1].replace("\\n", "\r\n") + said + "done=0\r\n/ # "
+        return {"ok": True, "result": {}}
+    if line == "host show":
+        return {"ok": True, "result": {
+            "name": "fake", "version": "0", "build": "debug", "boot": "pvh", "virt": "svm",
+            "cpus": [{"id": 0, "halted_ns": 1}], "uptime_ns": 5, "memory_bytes": 1 << 30,
+            "memory_free_bytes": 1 << 29, "handle_count": 3}}
+    return None
+
+
 def answer(line):
     """The answer's fields for a request line without its id; None ends the node."""
+    known = guest(line)
+    if known:
+        return known
     if line == "vm list":
         return {"ok": True, "result": [{"name": "web", "state": "running", "cpus": 2,
                                         "memory_bytes": 268435456, "uptime_ns": 81230000000}]}

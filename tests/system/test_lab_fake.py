@@ -1,6 +1,8 @@
 """The lab launcher without a hypervisor: a small program stands in for QEMU."""
 import json
 import os
+import pty
+import select
 import subprocess
 import threading
 import time
@@ -153,6 +155,42 @@ def test_a_node_that_ends_cannot_be_reached(t):
             time.sleep(0.05)
         fake.ctl("a", "vm", "list", code=7)
         fake.ctl("b", "vm", "list")
+
+
+RUN = os.path.join(machine.ROOT, "scripts", "run")
+
+
+def test_run_without_a_terminal_asks_each_guest_and_sums_up(t):
+    done = subprocess.run([RUN, "--lab", t.write("one.toml", "[node.a]\n")], env=ENV, text=True,
+                          capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("banner", "web", "Linux fake 6.1.0", "memory used  512 MiB of 1024 MiB"):
+        assert words in done.stdout, done.stdout
+
+
+def test_run_with_a_terminal_attaches_the_console_until_ctrl_a_x(t):
+    path = t.write("one.toml", "[node.a]\n")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(RUN, [RUN, "--lab", path], ENV)
+    seen = b""
+
+    def read_until(words):
+        nonlocal seen
+        end = time.monotonic() + 30
+        while words not in seen and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.2)[0]:
+                seen += os.read(terminal, 4096)
+        assert words in seen, seen
+
+    read_until(b"Bulkhead (fake)")
+    assert b"Ctrl-A X" in seen, seen
+    os.write(terminal, b"hello")
+    read_until(b"HELLO")
+    os.write(terminal, b"\x01x")
+    read_until(b"ended")
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, status
 
 
 def test_mistakes_in_lab_files_name_cause_and_remedy(t):
