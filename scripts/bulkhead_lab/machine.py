@@ -36,6 +36,11 @@ def kvm_has_svm():
     """Proves by a guest under KVM that it sees SVM; False when KVM cannot be used at all."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK) or "BULKHEAD_LAB_QEMU" in os.environ:
         return False
+    return guest_sees_svm("kvm", "host")
+
+
+def guest_sees_svm(accel, cpu):
+    """Asks a guest of one instruction or two; False also when the machine cannot start."""
     rom = bytearray(b"\xf4" * 65536)
     rom[0 : len(_PROBE)] = _PROBE
     rom[0xFFF0:0xFFF3] = b"\xe9" + (0x10000 - 0xFFF3).to_bytes(2, "little")  # jmp 0
@@ -44,7 +49,7 @@ def kvm_has_svm():
         file.flush()
         try:
             result = subprocess.run(
-                [qemu_program(), "-machine", "pc", "-accel", "kvm", "-cpu", "host", "-m", "16M",
+                [qemu_program(), "-machine", "pc", "-accel", accel, "-cpu", cpu, "-m", "16M",
                  "-nodefaults", "-display", "none", "-no-reboot", "-bios", file.name,
                  "-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)

@@ -3,9 +3,9 @@ import json
 import os
 import random
 
-from bulkhead_lab.testing import limit, payload
+from bulkhead_lab.testing import Skip, limit, payload
 
-from helpers import held, kernel, refused, same_as_before
+from helpers import held, kernel, refused, same_as_before, state
 
 LINES = [
     "nonsense", "vm", "vm nonsense", "vm create", "vm create BAD kernel=hello.elf memory=16M cpus=1",
@@ -170,3 +170,37 @@ def test_control_clients_do_not_disturb_each_other(t):
             control.close()
 
 
+
+
+@limit(900)
+def test_hostile_091_an_allocation_that_fails_leaves_no_partial_vm(t):
+    """The n-th allocation of the kernel fails, n = 1, 2, ...: a clean error, nothing left."""
+    node = t.start("", [payload("hello")])
+    if not node.answer("debug fail-allocation after=0")["ok"]:
+        raise Skip("the kernel has no 'debug fail-allocation after=N'")
+
+    def one_round():
+        """False when one of the steps was refused."""
+        went_well = True
+        for line in ("vm create h kernel=hello.elf memory=16M cpus=1", "vm start h"):
+            answer = node.answer(line)
+            if not answer["ok"]:
+                assert answer["error"]["code"] in ("no-memory", "failed", "not-found"), (line, answer)
+                went_well = False
+        if node.do("vm list"):
+            if state(node, "h") == "running":
+                node.answer("vm poweroff h")
+            node.do("vm delete h")
+        return went_well
+
+    one_round()
+    before, failed = held(node), 0
+    for after in range(1, 400):
+        node.do(f"debug fail-allocation after={after}")
+        if not one_round():
+            failed += 1
+        elif after > failed + 20:
+            break  # far behind the last allocation of a round
+        node.do("debug fail-allocation after=0")
+        same_as_before(node, before)
+    assert failed > 5, failed

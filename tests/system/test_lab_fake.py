@@ -193,6 +193,13 @@ def test_run_with_a_terminal_attaches_the_console_until_ctrl_a_x(t):
     assert status == 0, status
 
 
+def test_accel_auto_believes_only_a_guest_that_sees_svm(t):
+    assert machine.guest_sees_svm("tcg", "max")
+    assert not machine.guest_sees_svm("tcg", "max,svm=off")
+    assert not machine.guest_sees_svm("none", "max")
+    assert machine.choose_accel("auto", icount=True) == "tcg"
+
+
 def test_mistakes_in_lab_files_name_cause_and_remedy(t):
     t.write("a.conf", "")
     for text, words in (
