@@ -31,6 +31,12 @@ def limit(seconds):
     return mark
 
 
+def alone(function):
+    """For a test that measures time: no other runs beside it."""
+    function.alone = True
+    return function
+
+
 class Test:
     """What a test gets: a folder of its own and machines that end with it."""
 

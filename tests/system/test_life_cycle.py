@@ -1,7 +1,7 @@
 """Creating, starting, ending and deleting: states, exit codes, and nothing left behind."""
 import time
 
-from bulkhead_lab.testing import limit, payload
+from bulkhead_lab.testing import alone, limit, payload
 
 from helpers import (count_of, create_linux, held, linux_is_up, refused, same_as_before, state, until,
                      wait_state)
@@ -116,6 +116,7 @@ def test_a_hundred_rounds_leave_nothing_behind(t):
     same_as_before(node, before)
 
 
+@alone
 @limit(600)
 def test_idle_guests_leave_the_cpus_halted(t):
     one, modules = create_linux("one")
