@@ -152,7 +152,12 @@ def test_mutated_images_are_refused_or_contained(t):
         bz_image = file.read()[:65536]  # its headers; a truncated kernel is broken in any case
     images = [b"", b"\0", b"\x7fELF", bz_image] + [mutate(rng, elf) for _ in range(500)]
     images += [mutate(rng, bz_image) for _ in range(496)]
-    seen = try_images(t, images)
+    seen = {}
+    for at in range(0, len(images), 80):  # a machine takes 96 modules
+        for what, count in try_images(t, images[at : at + 80]).items():
+            seen[what] = seen.get(what, 0) + count
+        t.stop()
+    print(seen)
     assert seen.get("bad-image", 0) > 100, seen
 
 
