@@ -1,0 +1,4 @@
+#pragma once
+
+/* Where crt0 enters. */
+void program_main(void);

@@ -1,0 +1,269 @@
+/* vm ... Each handler finds its VM, checks the state, and lets the machine begin; the answer comes
+ * when the machine says so. */
+#include "lib/format.h"
+#include "lib/string.h"
+#include "services/manager/commands.h"
+#include "services/manager/config.h"
+#include "services/manager/console.h"
+#include "services/manager/host.h"
+#include "services/manager/stream.h"
+#include "services/manager/vmm.h"
+#include "services/rt/startup.h"
+#include "services/rt/sys.h"
+
+#define MEMORY_BYTES_MIN MIB(1)
+#define MEMORY_BYTES_MAX GIB(1024)
+
+/* ---- create ---- */
+
+static const struct startup_grant *find_module(const char *name)
+{
+    const struct startup_grant *g = startup_grant(name);
+
+    return g && g->kind == GRANT_MODULE ? g : NULL;
+}
+
+/* False when @r has been answered. */
+static bool module_is_there(struct request *r, const struct value *v, uint64_t *bytes)
+{
+    if (!v->is_set)
+        return true;
+    const struct startup_grant *g = find_module(v->text);
+    if (!g) {
+        answer_error(r, ERROR_NOT_FOUND, v, "put the file among the boot modules",
+                     "no boot module named %.100s", v->text);
+        return false;
+    }
+    *bytes += g->bytes;
+    return true;
+}
+
+static bool is_supported(struct request *r, const struct command_line *c)
+{
+    const struct value *cpus = command_value(c, "cpus"), *type = command_value(c, "type");
+    const struct value *modules = command_value(c, "modules");
+
+    if (cpus->number != 1) {
+        answer_error(r, ERROR_UNSUPPORTED, cpus, "cpus=1", "only VMs with one CPU for now");
+        return false;
+    }
+    if (type->number == GUEST_MULTIBOOT) {
+        answer_error(r, ERROR_UNSUPPORTED, type, "auto|linux|pvh", "no multiboot for now");
+        return false;
+    }
+    if (modules->is_set) {
+        answer_error(r, ERROR_UNSUPPORTED, modules, "initrd=", "no multiboot modules for now");
+        return false;
+    }
+    return true;
+}
+
+static bool memory_is_good(struct request *r, const struct value *memory)
+{
+    if (memory->number >= MEMORY_BYTES_MIN && memory->number <= MEMORY_BYTES_MAX &&
+        memory->number % PAGE_BYTES == 0)
+        return true;
+    answer_error(r, memory->number > MEMORY_BYTES_MAX ? ERROR_NO_MEMORY : ERROR_USAGE, memory,
+                 "at least 1M and a multiple of 4K", "memory=%s cannot be", memory->text);
+    return false;
+}
+
+/* Room in the table, a budget and the console region; false when @r has been answered. */
+static struct vm *reserve(struct request *r, const struct command_line *c, uint64_t module_bytes)
+{
+    const struct value *name = command_value(c, "NAME"), *memory = command_value(c, "memory");
+    uint64_t bytes = vmm_budget_bytes(memory->number, module_bytes);
+    struct vm *vm = vm_allocate(name->text);
+
+    if (!vm) {
+        answer_error(r, ERROR_NO_MEMORY, NULL, "vm delete", "there are %u VMs already",
+                     VM_COUNT_MAX);
+        return NULL;
+    }
+    enum err err = sys_budget_create(startup_handle("budget"), bytes, &vm->budget);
+    if (!err)
+        err = vmm_console_create(vm);
+    if (!err)
+        return vm;
+    vmm_forget(vm);
+    vm->is_used = 0;
+    if (err == ERR_MEMORY)
+        answer_error(r, ERROR_NO_MEMORY, memory, "take less, or delete a VM",
+                     "%lu MiB are needed (with 2 to 3 MiB for the VM's own keeping), %lu MiB are "
+                     "free",
+                     (bytes + sizeof(struct vmm_console) + MIB(1) - 1) >> 20,
+                     host_free_bytes() >> 20);
+    else
+        answer_error(r, ERROR_FAILED, NULL, "log show", "the kernel made no budget: %s",
+                     err_name(err));
+    return NULL;
+}
+
+static void fill(struct vm *vm, const struct command_line *c)
+{
+    vm->memory_bytes = command_value(c, "memory")->number;
+    vm->cpu_count = (uint32_t)command_value(c, "cpus")->number;
+    vm->type = (uint32_t)command_value(c, "type")->number;
+    vm->restarts_on_crash = (uint32_t)command_value(c, "on-crash")->number;
+    string_copy(vm->kernel, sizeof(vm->kernel), command_value(c, "kernel")->text);
+    string_copy(vm->initrd, sizeof(vm->initrd), command_value(c, "initrd")->text);
+    string_copy(vm->cmdline, sizeof(vm->cmdline), command_value(c, "cmdline")->text);
+}
+
+static void create(struct request *r, const struct command_line *c)
+{
+    const struct value *name = command_value(c, "NAME");
+    uint64_t module_bytes = 0;
+
+    if (vm_find(name->text)) {
+        answer_error(r, ERROR_EXISTS, name, "vm list", "there is a VM named %s", name->text);
+        return;
+    }
+    if (host_is_shutting_down()) {
+        answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
+        return;
+    }
+    if (!is_supported(r, c) || !memory_is_good(r, command_value(c, "memory")) ||
+        !module_is_there(r, command_value(c, "kernel"), &module_bytes) ||
+        !module_is_there(r, command_value(c, "initrd"), &module_bytes))
+        return;
+    struct vm *vm = reserve(r, c, module_bytes);
+    if (!vm)
+        return;
+    fill(vm, c);
+    request_wait_operation(r, vm, OPERATION_CREATE);
+    vm_input(vm, INPUT_CREATE);
+}
+
+/* ---- the rest of its life ---- */
+
+static const struct {
+    enum command_id id;
+    enum vm_input input;
+    enum vm_operation operation;
+} changes[] = {
+    { COMMAND_VM_START, INPUT_START, OPERATION_START },
+    { COMMAND_VM_POWEROFF, INPUT_POWEROFF, OPERATION_POWEROFF },
+    { COMMAND_VM_RESET, INPUT_RESET, OPERATION_RESET },
+    { COMMAND_VM_PAUSE, INPUT_PAUSE, OPERATION_PAUSE },
+    { COMMAND_VM_RESUME, INPUT_RESUME, OPERATION_RESUME },
+    { COMMAND_VM_DELETE, INPUT_DELETE, OPERATION_DELETE },
+};
+
+/* What leads out of the state. */
+static const char *way_out(uint32_t state)
+{
+    switch (state) {
+    case VM_CREATED: return "vm start, vm delete";
+    case VM_RUNNING: return "vm pause, vm poweroff, vm reset";
+    case VM_PAUSED: return "vm resume, vm poweroff, vm reset";
+    case VM_STOPPED: return "vm start, vm delete";
+    default: return "vm start, vm reset, vm delete";
+    }
+}
+
+static void refuse_state(struct request *r, const struct vm *vm)
+{
+    answer_error(r, ERROR_WRONG_STATE, NULL, way_out(vm->machine.state), "%s is %s", vm->name,
+                 vm_state_name(vm->machine.state));
+}
+
+static void change(struct request *r, struct vm *vm, unsigned which)
+{
+    enum vm_input input = changes[which].input;
+
+    if (vm_machine_is_busy(&vm->machine, input) ||
+        (input != INPUT_POWEROFF && request_has_deferred(vm->name, r))) {
+        request_defer(r, vm->name);
+        return;
+    }
+    if (!vm_machine_allows(&vm->machine, input)) {
+        refuse_state(r, vm);
+        return;
+    }
+    if (host_is_shutting_down() && (input == INPUT_START || input == INPUT_RESET)) {
+        answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
+        return;
+    }
+    request_wait_operation(r, vm, changes[which].operation);
+    vm_input(vm, input);
+}
+
+static void type(struct request *r, struct vm *vm, const struct value *text)
+{
+    size_t room = vmm_console_room(vm);
+
+    if (!vm_is_live(vm)) {
+        refuse_state(r, vm);
+        return;
+    }
+    if (vmm_console_type(vm, text->text, text->n)) {
+        answer_error(r, ERROR_FAILED, text, "try again when the guest has read some",
+                     "%u bytes to type, room for %zu", text->n, room);
+        return;
+    }
+    struct json *j = answer_begin(r);
+    json_object_begin(j);
+    json_field_number(j, "queued_bytes", text->n);
+    json_field_number(j, "waiting_bytes", VMM_CONSOLE_IN_BYTES - vmm_console_room(vm));
+    json_object_end(j);
+    answer_end(r);
+}
+
+static void console(struct request *r, const struct vm *vm)
+{
+    if (request_is_config(r))
+        config_attach(vm->name);
+    else if (request_is_console(r))
+        console_attach(vm);
+    answer_none(r);
+}
+
+static void list(struct request *r)
+{
+    struct json *j = answer_begin(r);
+
+    json_list_begin(j);
+    for (unsigned i = 0; i < VM_COUNT_MAX; i++)
+        if (vm_at(i) && vm_at(i)->machine.is_born)
+            vm_list_entry(j, vm_at(i));
+    json_list_end(j);
+    answer_end(r);
+}
+
+void vm_command(struct request *r, const struct command_line *c)
+{
+    const struct value *name = command_value(c, "NAME");
+    struct vm *vm = vm_find(name->text);
+
+    if (c->command->id == COMMAND_VM_LIST) {
+        list(r);
+        return;
+    }
+    if (vm && (!vm->machine.is_born || vm->machine.operation == OPERATION_DELETE)) {
+        request_defer(r, vm->name); /* it is neither quite there nor quite gone */
+        return;
+    }
+    if (c->command->id == COMMAND_VM_CREATE) {
+        create(r, c);
+        return;
+    }
+    if (!vm) {
+        answer_error(r, ERROR_NOT_FOUND, name, "vm list", "no VM named %s", name->text);
+        return;
+    }
+    for (unsigned i = 0; i < array_count(changes); i++)
+        if (changes[i].id == c->command->id) {
+            change(r, vm, i);
+            return;
+        }
+    switch (c->command->id) {
+    case COMMAND_VM_SHOW:
+        vm_show(answer_begin(r), vm);
+        answer_end(r);
+        break;
+    case COMMAND_VM_LOG: stream_vm_log(r, vm, command_value(c, "from")->number); break;
+    case COMMAND_VM_TYPE: type(r, vm, command_value(c, "TEXT")); break;
+    default: console(r, vm);
+    }
+}

@@ -1,0 +1,441 @@
+/* Handles are written into the VM's record right after the call that made them, and erased there
+ * before they are closed: a manager that dies in between leaves a handle that nobody knows, and
+ * its successor closes those. */
+#include <stdarg.h>
+
+#include "lib/format.h"
+#include "lib/ring.h"
+#include "lib/string.h"
+#include "services/manager/host.h"
+#include "services/manager/vmm.h"
+#include "services/rt/log.h"
+#include "services/rt/startup.h"
+#include "services/rt/sys.h"
+
+#define CHANNEL_DATA_BYTES (16u * 1024u)
+#define OVERHEAD_BYTES     (MIB(1) + KIB(768)) /* the vmm itself and the kernel's objects for it */
+
+static handle_t root, signal;
+
+/* What is mapped for each VM; not in the estate, since addresses do not survive. */
+static struct link {
+    void *channel;
+    struct ring to_vmm, from_vmm;
+    struct vmm_console *console;
+} links[VM_COUNT_MAX];
+
+static struct link *link_of(const struct vm *vm)
+{
+    return &links[vm_slot(vm)];
+}
+
+void vmm_init(handle_t root_budget, handle_t signal_handle)
+{
+    root = root_budget;
+    signal = signal_handle;
+    memset(links, 0, sizeof(links));
+}
+
+static unsigned signal_bit(const struct vm *vm)
+{
+    return VM_SIGNAL_BIT + vm_slot(vm);
+}
+
+/* Closes the handle at @h and forgets it first. */
+static void drop(handle_t *h)
+{
+    handle_t old = *h;
+
+    *h = HANDLE_NONE;
+    if (old != HANDLE_NONE)
+        sys_handle_close(old);
+}
+
+static void unmap(void *address)
+{
+    if (address)
+        sys_unmap(address);
+}
+
+/* Page tables: nested ones of 4 KiB leaves in the worst case, the vmm's own for its views of
+ * guest memory and of the modules. */
+uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes)
+{
+    uint64_t memory = round_up(memory_bytes, LARGE_BYTES);
+
+    return memory + OVERHEAD_BYTES +
+           round_up(memory / 256 + module_bytes / 512 + CHANNEL_DATA_BYTES * 2, PAGE_BYTES);
+}
+
+static enum err map_console(struct vm *vm)
+{
+    void *at;
+    enum err err =
+        sys_region_map(vm->console, 0, sizeof(struct vmm_console), PROT_READ | PROT_WRITE, &at);
+
+    if (!err)
+        link_of(vm)->console = at;
+    return err;
+}
+
+enum err vmm_console_create(struct vm *vm)
+{
+    enum err err = sys_region_create(root, sizeof(struct vmm_console), &vm->console);
+
+    if (err)
+        return err;
+    err = map_console(vm);
+    if (err)
+        drop(&vm->console);
+    return err;
+}
+
+/* ---- launch ---- */
+
+static void fill_config(const struct vm *vm, struct vmm_config *c)
+{
+    const struct startup_grant *kernel = startup_grant(vm->kernel);
+    const struct startup_grant *initrd = vm->initrd[0] ? startup_grant(vm->initrd) : NULL;
+
+    memset(c, 0, sizeof(*c));
+    c->version = 1;
+    c->type = vm->type;
+    c->memory_bytes = vm->memory_bytes;
+    c->kernel_bytes = kernel ? kernel->bytes : 0;
+    c->initrd_bytes = initrd ? initrd->bytes : 0;
+    c->utc_base_ns = host_utc_base_ns();
+    c->cpu_count = vm->cpu_count;
+    string_copy(c->name, sizeof(c->name), vm->name);
+    string_copy(c->kernel_name, sizeof(c->kernel_name), vm->kernel);
+    string_copy(c->cmdline, sizeof(c->cmdline), vm->cmdline);
+}
+
+static enum err make_config(const struct vm *vm, handle_t *out)
+{
+    uint64_t bytes = round_up(sizeof(struct vmm_config), PAGE_BYTES);
+    void *at;
+    enum err err = sys_region_create(vm->budget, bytes, out);
+
+    if (err)
+        return err;
+    err = sys_region_map(*out, 0, bytes, PROT_READ | PROT_WRITE, &at);
+    if (err) {
+        drop(out);
+        return err;
+    }
+    fill_config(vm, at);
+    sys_unmap(at);
+    return OK;
+}
+
+static void add_grant(struct process_create *p, struct process_grant *grants, const char *name,
+                      enum grant_kind kind, handle_t h, uint32_t rights, uint64_t bytes)
+{
+    struct process_grant *g = &grants[p->grant_count++];
+
+    *g = (struct process_grant){ .handle = h, .rights = rights, .kind = kind, .bytes = bytes };
+    string_copy(g->name, sizeof(g->name), name);
+}
+
+static void add_module(struct process_create *p, struct process_grant *grants, const char *name,
+                       const char *file)
+{
+    const struct startup_grant *g = startup_grant(file);
+
+    if (g)
+        add_grant(p, grants, name, GRANT_MODULE, g->handle, RIGHT_READ, g->bytes);
+}
+
+static enum err make_process(struct vm *vm, handle_t control, handle_t config)
+{
+    struct process_grant grants[7];
+    struct process_create p = { .budget = vm->budget, .weight = 100, .grants = grants };
+
+    string_copy(p.program, sizeof(p.program), "vmm");
+    format(p.name, sizeof(p.name), "vmm:%s", vm->name);
+    add_grant(&p, grants, VMM_GRANT_BUDGET, GRANT_BUDGET, vm->budget, RIGHT_ALL, 0);
+    add_grant(&p, grants, VMM_GRANT_CONTROL, GRANT_CHANNEL, control, RIGHT_ALL, CHANNEL_DATA_BYTES);
+    add_grant(&p, grants, VMM_GRANT_CONFIG, GRANT_REGION, config, RIGHT_READ,
+              sizeof(struct vmm_config));
+    add_grant(&p, grants, VMM_GRANT_CONSOLE, GRANT_REGION, vm->console, RIGHT_READ | RIGHT_WRITE,
+              sizeof(struct vmm_console));
+    add_grant(&p, grants, VMM_GRANT_PARTITION, GRANT_PARTITION, vm->partition, RIGHT_ALL,
+              vm->memory_bytes);
+    add_module(&p, grants, VMM_GRANT_KERNEL, vm->kernel);
+    if (vm->initrd[0])
+        add_module(&p, grants, VMM_GRANT_INITRD, vm->initrd);
+    return sys_process_create(&p, &vm->process);
+}
+
+static enum err bind_all(const struct vm *vm)
+{
+    enum err err = sys_bind(vm->channel, BIND_CHANNEL, signal, signal_bit(vm));
+
+    return err ? err : sys_bind(vm->process, BIND_PROCESS_END, signal, signal_bit(vm));
+}
+
+static enum err map_channel(const struct vm *vm)
+{
+    struct link *link = link_of(vm);
+    uint8_t *at;
+    enum err err = sys_channel_map(vm->channel, &link->channel);
+
+    if (err)
+        return err;
+    at = link->channel;
+    err = ring_attach_writer(&link->to_vmm, at, CHANNEL_DATA_BYTES);
+    if (err)
+        return err;
+    return ring_attach_reader(
+        &link->from_vmm, at + sizeof(struct ring_control) + CHANNEL_DATA_BYTES, CHANNEL_DATA_BYTES);
+}
+
+/* Whatever of a vmm exists goes; its process first, so that nobody uses the rest. */
+static void undo(struct vm *vm)
+{
+    struct link *link = link_of(vm);
+
+    if (vm->process != HANDLE_NONE)
+        sys_process_kill(vm->process);
+    drop(&vm->process);
+    unmap(link->channel);
+    link->channel = NULL;
+    drop(&vm->channel);
+    drop(&vm->partition);
+}
+
+static enum err launch_failed(struct vm *vm, enum err err, const char *what)
+{
+    undo(vm);
+    if (err == ERR_MEMORY)
+        vm_fail(vm, ERROR_NO_MEMORY, "take less memory=, or delete a VM",
+                "not enough memory for the VM's %s; %lu MiB are free", what,
+                host_free_bytes() >> 20);
+    else
+        vm_fail(vm, ERROR_FAILED, "log show", "the kernel refused the VM's %s: %s", what,
+                err_name(err));
+    return err;
+}
+
+enum err vmm_launch(struct vm *vm)
+{
+    handle_t ends[2] = { HANDLE_NONE, HANDLE_NONE }, config = HANDLE_NONE;
+    const char *what = "partition";
+    enum err err = sys_partition_create(vm->budget, vm->memory_bytes, &vm->partition);
+
+    if (err)
+        return launch_failed(vm, err, what);
+    what = "channel";
+    err = sys_channel_create(vm->budget, CHANNEL_DATA_BYTES, ends);
+    if (err)
+        return launch_failed(vm, err, what);
+    vm->channel = ends[0];
+    err = map_channel(vm);
+    if (!err) {
+        what = "configuration";
+        err = make_config(vm, &config);
+    }
+    if (!err) {
+        what = "vmm";
+        err = make_process(vm, ends[1], config);
+    }
+    if (!err)
+        err = bind_all(vm);
+    drop(&config);
+    drop(&ends[1]);
+    if (err)
+        return launch_failed(vm, err, what);
+    vm->sent_type = 0;
+    return OK;
+}
+
+/* ---- messages ---- */
+
+enum err vmm_send(struct vm *vm, enum vmm_message_type type)
+{
+    struct vmm_message m = { .type = type, .sequence = ++vm->sequence };
+    struct ring_packet header = { .type = RING_DATA_INBAND };
+    struct ring_part part = { &m, sizeof(m) };
+    bool wants_signal;
+
+    if (!link_of(vm)->channel)
+        return ERR_STATE;
+    vm->sent_type = type;
+    enum err err = ring_write(&link_of(vm)->to_vmm, &header, &part, 1, &wants_signal);
+    if (err)
+        return err;
+    return sys_channel_signal(vm->channel);
+}
+
+enum err vmm_receive(struct vm *vm, struct vmm_message *m, void *payload, size_t capacity,
+                     size_t *n)
+{
+    struct link *link = link_of(vm);
+    struct ring *ring = &link->from_vmm;
+    struct ring_packet h;
+
+    if (!link->channel)
+        return ERR_EMPTY;
+    enum err err = ring_peek(ring, &h);
+    if (err)
+        return err;
+    uint32_t offset = ring_payload_offset(&h), bytes = ring_payload_bytes(&h);
+    if (h.type != RING_DATA_INBAND || bytes < sizeof(*m))
+        return ERR_GUEST;
+    *n = min((size_t)bytes - sizeof(*m), capacity);
+    err = ring_read(ring, &h, offset, m, sizeof(*m));
+    if (!err)
+        err = ring_read(ring, &h, offset + (uint32_t)sizeof(*m), payload, (uint32_t)*n);
+    if (err)
+        return err;
+    ring_advance(ring, &h);
+    if (ring_commit(ring))
+        sys_channel_signal(vm->channel);
+    return OK;
+}
+
+/* ---- what is known and what is left ---- */
+
+bool vmm_has_ended(const struct vm *vm)
+{
+    struct process_info info;
+
+    if (vm->process == HANDLE_NONE)
+        return true;
+    return sys_process_info(vm->process, &info) != OK || info.state == PROCESS_ENDED;
+}
+
+enum err vmm_counters(const struct vm *vm, struct vcpu_info *out)
+{
+    if (vm->partition == HANDLE_NONE)
+        return ERR_STATE;
+    return sys_vcpu_info(vm->partition, 0, out);
+}
+
+void vmm_release(struct vm *vm)
+{
+    if (vmm_counters(vm, &vm->counters) == OK)
+        vm->has_counters = 1;
+    undo(vm);
+}
+
+bool vmm_budget_is_empty(const struct vm *vm)
+{
+    struct budget_info info;
+
+    if (vm->budget == HANDLE_NONE)
+        return true;
+    return sys_budget_info(vm->budget, &info) != OK || info.used_bytes == 0;
+}
+
+enum err vmm_watch_budget(const struct vm *vm)
+{
+    if (vm->budget == HANDLE_NONE)
+        return OK;
+    return sys_bind(vm->budget, BIND_BUDGET_EMPTY, signal, signal_bit(vm));
+}
+
+void vmm_forget(struct vm *vm)
+{
+    struct link *link = link_of(vm);
+
+    undo(vm);
+    unmap(link->console);
+    link->console = NULL;
+    drop(&vm->console);
+    drop(&vm->budget);
+}
+
+enum err vmm_adopt(struct vm *vm)
+{
+    struct process_info info;
+    enum err err;
+
+    link_of(vm)->console = NULL;
+    link_of(vm)->channel = NULL;
+    err = vm->console != HANDLE_NONE ? map_console(vm) : ERR_HANDLE;
+    if (err)
+        return err;
+    if (vm->process == HANDLE_NONE)
+        return OK;
+    err = sys_process_info(vm->process, &info);
+    if (!err)
+        err = map_channel(vm);
+    return err ? err : bind_all(vm);
+}
+
+/* ---- the console region: totals are clamped, since the vmm can write anything there ---- */
+
+uint64_t vmm_console_total(const struct vm *vm)
+{
+    struct vmm_console *c = link_of(vm)->console;
+
+    return c ? __atomic_load_n(&c->out_total, __ATOMIC_ACQUIRE) : 0;
+}
+
+/* What lies further back may be written over while it is being copied. */
+#define CONSOLE_KEPT_BYTES (VMM_CONSOLE_OUT_BYTES - KIB(64))
+
+size_t vmm_console_read(const struct vm *vm, uint64_t *from, char *out, size_t n)
+{
+    const struct vmm_console *c = link_of(vm)->console;
+    uint64_t total = vmm_console_total(vm);
+
+    if (!c || *from >= total)
+        return 0;
+    if (total - *from > CONSOLE_KEPT_BYTES)
+        *from = total - CONSOLE_KEPT_BYTES;
+    n = min(n, (size_t)(total - *from));
+    for (size_t done = 0; done < n;) {
+        size_t at = (*from + done) % VMM_CONSOLE_OUT_BYTES;
+        size_t piece = min(n - done, VMM_CONSOLE_OUT_BYTES - at);
+
+        memcpy(out + done, c->out + at, piece);
+        done += piece;
+    }
+    *from += n;
+    return n;
+}
+
+size_t vmm_console_room(const struct vm *vm)
+{
+    struct vmm_console *c = link_of(vm)->console;
+
+    if (!c)
+        return 0;
+    uint64_t waiting = vm->in_total - __atomic_load_n(&c->in_taken, __ATOMIC_ACQUIRE);
+    return waiting > VMM_CONSOLE_IN_BYTES ? 0 : VMM_CONSOLE_IN_BYTES - (size_t)waiting;
+}
+
+enum err vmm_console_type(struct vm *vm, const char *text, size_t n)
+{
+    struct vmm_console *c = link_of(vm)->console;
+
+    if (n > vmm_console_room(vm))
+        return ERR_FULL;
+    for (size_t i = 0; i < n; i++)
+        c->in[(vm->in_total + i) % VMM_CONSOLE_IN_BYTES] = (uint8_t)text[i];
+    vm->in_total += n;
+    __atomic_store_n(&c->in_total, vm->in_total, __ATOMIC_RELEASE);
+    if (vm->channel != HANDLE_NONE)
+        sys_channel_signal(vm->channel);
+    return OK;
+}
+
+void vmm_console_drop_typed(struct vm *vm)
+{
+    struct vmm_console *c = link_of(vm)->console;
+
+    if (!c)
+        return;
+    __atomic_store_n(&c->in_total, vm->in_total, __ATOMIC_RELEASE);
+    __atomic_store_n(&c->in_taken, vm->in_total, __ATOMIC_RELEASE);
+}
+
+void vmm_console_wake(const struct vm *vm, bool wants_wake)
+{
+    struct vmm_console *c = link_of(vm)->console;
+
+    if (c)
+        __atomic_store_n(&c->wants_wake, wants_wake, __ATOMIC_RELEASE);
+}
