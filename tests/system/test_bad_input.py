@@ -181,8 +181,8 @@ def test_control_clients_do_not_disturb_each_other(t):
 def test_hostile_091_an_allocation_that_fails_leaves_no_partial_vm(t):
     """The n-th allocation of the kernel fails, n = 1, 2, ...: a clean error, nothing left."""
     node = t.start("", [payload("hello")])
-    if not node.answer("debug fail-allocation after=0")["ok"]:
-        raise Skip("the kernel has no 'debug fail-allocation after=N'")
+    if not node.answer("debug fail-alloc n=0")["ok"]:
+        raise Skip("the kernel has no 'debug fail-alloc n=N'")
 
     def one_round():
         """False when one of the steps was refused."""
@@ -201,11 +201,11 @@ def test_hostile_091_an_allocation_that_fails_leaves_no_partial_vm(t):
     one_round()
     before, failed = held(node), 0
     for after in range(1, 400):
-        node.do(f"debug fail-allocation after={after}")
+        node.do(f"debug fail-alloc n={after}")
         if not one_round():
             failed += 1
         elif after > failed + 20:
             break  # far behind the last allocation of a round
-        node.do("debug fail-allocation after=0")
+        node.do("debug fail-alloc n=0")
         same_as_before(node, before)
     assert failed > 5, failed
