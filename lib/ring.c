@@ -149,7 +149,8 @@ enum err ring_write(struct ring *r, const struct ring_packet *header, const stru
 
     at = copy_in(r, old, &h, sizeof(h));
     for (unsigned i = 0; i < count; i++)
-        at = copy_in(r, at, parts[i].bytes, (uint32_t)parts[i].n);
+        if (parts[i].n) /* else bytes may be NULL */
+            at = copy_in(r, at, parts[i].bytes, (uint32_t)parts[i].n);
     at = copy_in(r, at, zeros, padding);
     at = copy_in(r, at, &trailer, sizeof(trailer));
     r->own_index = at;

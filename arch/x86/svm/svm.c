@@ -1,0 +1,572 @@
+/* AMD SVM behind virt.h. The CPU's features decide what is used; the least that works is SVM with
+ * nested paging, which is what QEMU's TCG has. */
+#include "arch/x86/asm.h"
+#include "arch/x86/decode.h"
+#include "arch/x86/guest_walk.h"
+#include "arch/x86/regs.h"
+#include "arch/x86/svm/svm_check.h"
+#include "arch/x86/svm/svm_regs.h"
+#include "arch/x86/virt.h"
+#include "lib/string.h"
+
+#define IOPM_ORDER 2u /* 12 KiB */
+#define MSRPM_ORDER 1u
+#define PAT_RESET 0x0007040600070406ull
+#define DR6_RESET 0xffff0ff0ull
+#define DR7_RESET 0x400ull
+#define CR0_INIT 0x60000010ull
+
+struct svm_cpu {
+    hpa_t host_state; /* VMSAVE area of the host */
+    uint64_t generation;
+    uint32_t next_asid;
+};
+
+static hpa_t iopm, msrpm;
+static struct svm_cpu svm_cpus[HOST_CPUS_MAX];
+static struct svm_check_limits check_limits;
+
+uint64_t svm_run(uint64_t vmcb_pa, uint64_t *gpr);
+
+/* ---- start ---- */
+
+const char *virt_missing(void)
+{
+    if (!cpu_features.has_svm)
+        return "this CPU reports no SVM (AMD-V): use an AMD CPU, switch SVM on in the firmware's "
+               "setup, or give QEMU -cpu max";
+    if (!cpu_features.has_npt)
+        return "this CPU has SVM without nested paging: use an AMD CPU of family 10h or newer";
+    if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+        return "the firmware has switched SVM off: switch it on in its setup (SVM Mode)";
+    return NULL;
+}
+
+static void pass_msr(uint8_t *map, uint32_t msr)
+{
+    uint32_t index = msr < 0x2000 ? msr : (msr & 0x1fff) + (msr >> 16 == 0xc000 ? 0x2000 : 0x4000);
+
+    map[index / 4] = (uint8_t)(map[index / 4] & ~(3u << (index % 4 * 2)));
+}
+
+enum err virt_init(enum err (*take)(unsigned order, hpa_t *out))
+{
+    static const uint32_t passed[] = {
+        MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
+        MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+    };
+    enum err err = take(IOPM_ORDER, &iopm);
+
+    if (!err)
+        err = take(MSRPM_ORDER, &msrpm);
+    if (err)
+        return err;
+    memset(direct_map(iopm), 0xff, PAGE_BYTES << IOPM_ORDER);
+    memset(direct_map(msrpm), 0xff, PAGE_BYTES << MSRPM_ORDER);
+    for (unsigned i = 0; i < array_count(passed); i++)
+        pass_msr(direct_map(msrpm), passed[i]);
+    check_limits.asid_count = cpu_features.asid_count;
+    check_limits.cr4_reserved = ~(uint64_t)0x00770fff;
+    check_limits.efer_reserved = ~(uint64_t)0xfd01;
+    return OK;
+}
+
+enum err virt_init_cpu(struct cpu *cpu, hpa_t pages)
+{
+    struct svm_cpu *s = &svm_cpus[cpu->id];
+
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, pages.v);
+    s->host_state.v = pages.v + PAGE_BYTES;
+    s->generation = 1;
+    s->next_asid = 1;
+    cpu->virt = s;
+    __asm__ volatile("vmsave %0" : : "a"(s->host_state.v) : "memory");
+    return OK;
+}
+
+static void set_segment(struct svm_segment *s, uint16_t selector, uint16_t attributes,
+                        uint32_t limit, uint64_t base)
+{
+    *s = (struct svm_segment){ selector, attributes, limit, base };
+}
+
+static void reset_state(struct vmcb *c)
+{
+    uint16_t data = SEGMENT_PRESENT | SEGMENT_CODE_OR_DATA | 3;
+
+    set_segment(&c->cs, 0xf000, SEGMENT_PRESENT | SEGMENT_CODE_OR_DATA | 0xb, 0xffff, 0xffff0000);
+    set_segment(&c->ds, 0, data, 0xffff, 0);
+    c->es = c->ss = c->fs = c->gs = c->ds;
+    set_segment(&c->gdtr, 0, 0, 0xffff, 0);
+    set_segment(&c->idtr, 0, 0, 0xffff, 0);
+    set_segment(&c->ldtr, 0, SEGMENT_PRESENT | 2, 0xffff, 0);
+    set_segment(&c->tr, 0, SEGMENT_PRESENT | 0xb, 0xffff, 0);
+    c->cr0 = CR0_INIT;
+    c->efer = EFER_SVME;
+    c->rflags = RFLAGS_FIXED;
+    c->rip = 0xfff0;
+    c->dr6 = DR6_RESET;
+    c->dr7 = DR7_RESET;
+    c->g_pat = PAT_RESET;
+}
+
+void virt_vcpu_init(struct virt_vcpu *v, hpa_t page, hpa_t nested_root)
+{
+    struct vmcb *c = direct_map(page);
+
+    v->vmcb = c;
+    v->vmcb_pa = page;
+    c->intercept_cr_writes = 1u << 4 | 1u << 8; /* CR4: reserved bits; CR8: see the facts on TCG */
+    c->intercept_exceptions = 1u << VECTOR_DB | 1u << VECTOR_AC | 1u << VECTOR_MC;
+    c->intercept3 = SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_SMI |
+                    SVM_INTERCEPT_INIT | SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID |
+                    SVM_INTERCEPT_INVD | SVM_INTERCEPT_HLT | SVM_INTERCEPT_INVLPGA |
+                    SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR | SVM_INTERCEPT_TASK_SWITCH |
+                    SVM_INTERCEPT_FERR | SVM_INTERCEPT_SHUTDOWN;
+    c->intercept4 = SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD |
+                    SVM_INTERCEPT_VMSAVE | SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI |
+                    SVM_INTERCEPT_SKINIT | SVM_INTERCEPT_WBINVD | SVM_INTERCEPT_MONITOR |
+                    SVM_INTERCEPT_MWAIT | SVM_INTERCEPT_XSETBV;
+    c->iopm = iopm.v;
+    c->msrpm = msrpm.v;
+    c->nested_control = SVM_NESTED_PAGING;
+    c->nested_cr3 = nested_root.v;
+    c->vintr = SVM_VINTR_MASKING;
+    reset_state(c);
+    v->rip = c->rip;
+    v->gpr[REG_RDX] = 0x600; /* what a CPU leaves there after INIT: its family */
+}
+
+/* ---- running ---- */
+
+/* Each vCPU gets a fresh ASID when it moves or must forget its translations; when a CPU has used
+ * up its ASIDs it flushes all and begins a new generation. */
+static void assign_asid(struct virt_vcpu *v, struct cpu *cpu)
+{
+    struct svm_cpu *s = cpu->virt;
+    struct vmcb *c = v->vmcb;
+
+    c->tlb_control = SVM_TLB_NOTHING;
+    if (v->asid_cpu == cpu && v->asid_generation == s->generation) {
+        if (!v->needs_flush)
+            return;
+        if (cpu_features.has_flush_by_asid) {
+            c->tlb_control = SVM_TLB_FLUSH_ASID;
+            v->needs_flush = false;
+            return;
+        }
+    }
+    if (s->next_asid >= cpu_features.asid_count) {
+        s->generation++;
+        s->next_asid = 1;
+        c->tlb_control = SVM_TLB_FLUSH_ALL;
+    }
+    c->asid = s->next_asid++;
+    v->asid_generation = s->generation;
+    v->asid_cpu = cpu;
+    v->needs_flush = false;
+}
+
+void virt_enter(struct virt_vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+
+    __asm__ volatile("clgi; sti" : : : "memory"); /* GIF alone holds interrupts back now */
+    assign_asid(v, cpu);
+    __asm__ volatile("vmload %0" : : "a"(v->vmcb_pa.v) : "memory");
+}
+
+void virt_leave(struct virt_vcpu *v)
+{
+    struct svm_cpu *s = this_cpu()->virt;
+
+    __asm__ volatile("vmsave %0" : : "a"(v->vmcb_pa.v) : "memory");
+    __asm__ volatile("vmload %0" : : "a"(s->host_state.v) : "memory");
+    __asm__ volatile("cli; stgi" : : : "memory");
+}
+
+#define KIND_COUNT 0x90u
+/* By exit code; 0: other. */
+static const uint8_t kinds[KIND_COUNT] = {
+    [0x00 ... 0x3f] = EXIT_CONTROL_REGISTER + 1,
+    [SVM_EXIT_EXCEPTION ... SVM_EXIT_EXCEPTION + 31] = EXIT_EXCEPTION + 1,
+    [SVM_EXIT_INTR ... SVM_EXIT_INIT] = EXIT_INTERRUPT + 1,
+    [SVM_EXIT_VINTR] = EXIT_INTERRUPT_WINDOW + 1,
+    [SVM_EXIT_RDPMC] = EXIT_INSTRUCTION + 1,
+    [SVM_EXIT_CPUID] = EXIT_CPUID + 1,
+    [SVM_EXIT_INVD] = EXIT_INSTRUCTION + 1,
+    [SVM_EXIT_HLT] = EXIT_HLT + 1,
+    [SVM_EXIT_INVLPGA] = EXIT_INSTRUCTION + 1,
+    [SVM_EXIT_IOIO] = EXIT_IO + 1,
+    [SVM_EXIT_MSR] = EXIT_MSR_READ + 1,
+    [SVM_EXIT_SHUTDOWN] = EXIT_SHUTDOWN + 1,
+    [SVM_EXIT_VMRUN] = EXIT_INSTRUCTION + 1,
+    [SVM_EXIT_VMMCALL] = EXIT_HYPERCALL + 1,
+    [0x82 ... 0x8c] = EXIT_INSTRUCTION + 1,
+    [SVM_EXIT_XSETBV] = EXIT_XSETBV + 1,
+};
+
+static uint32_t kind_of(uint64_t code)
+{
+    if (likely(code < KIND_COUNT && kinds[code]))
+        return kinds[code] - 1u;
+    return code == SVM_EXIT_NPF ? EXIT_NESTED_PAGE_FAULT
+           : (uint32_t)code == SVM_EXIT_INVALID ? EXIT_INVALID
+                                                : EXIT_OTHER;
+}
+
+/* TCG lets a guest into states that a real CPU refuses to run: there it ends the same way. */
+static bool is_refused(struct virt_vcpu *v)
+{
+    v->broken_rule = svm_check(v->vmcb, &check_limits);
+    if (v->broken_rule)
+        v->exit = (struct virt_exit){ EXIT_INVALID, SVM_EXIT_INVALID, 0, 0 };
+    return v->broken_rule;
+}
+
+void virt_run(struct virt_vcpu *v)
+{
+    struct vmcb *c = v->vmcb;
+
+    c->rax = v->gpr[REG_RAX];
+    c->rip = v->rip;
+    if (IS_DEBUG && is_refused(v))
+        return;
+    svm_run(v->vmcb_pa.v, v->gpr);
+    v->gpr[REG_RAX] = c->rax;
+    v->rip = c->rip;
+    c->tlb_control = SVM_TLB_NOTHING;
+    c->event = 0;
+    v->exit.code = (uint32_t)c->exit_code;
+    v->exit.info1 = c->exit_info1;
+    v->exit.info2 = c->exit_info2;
+    v->exit.kind = kind_of(c->exit_code);
+    v->exit.kind += v->exit.kind == EXIT_MSR_READ && c->exit_info1;
+}
+
+/* ---- instructions ---- */
+
+#define WANT2(a, b) { { a, b }, 2, false, 0 }
+#define WANT3(a, b, c) { { a, b, c }, 3, false, 0 }
+
+static const struct decode_want *want_of(uint32_t code)
+{
+    static const struct decode_want cpuid_want = WANT2(0x0f, 0xa2), rdmsr_want = WANT2(0x0f, 0x32),
+                                    wrmsr_want = WANT2(0x0f, 0x30),
+                                    vmmcall_want = WANT3(0x0f, 0x01, 0xd9),
+                                    xsetbv_want = WANT3(0x0f, 0x01, 0xd1),
+                                    invd_want = WANT2(0x0f, 0x08), wbinvd_want = WANT2(0x0f, 0x09),
+                                    hlt_want = { { 0xf4 }, 1, false, 0 },
+                                    cr4_want = { { 0x0f, 0x22 }, 2, true, 4 },
+                                    cr8_want = { { 0x0f, 0x22 }, 2, true, 8 };
+
+    switch (code) {
+    case SVM_EXIT_CPUID:
+        return &cpuid_want;
+    case SVM_EXIT_VMMCALL:
+        return &vmmcall_want;
+    case SVM_EXIT_HLT:
+        return &hlt_want;
+    case SVM_EXIT_XSETBV:
+        return &xsetbv_want;
+    case SVM_EXIT_INVD:
+        return &invd_want;
+    case SVM_EXIT_WBINVD:
+        return &wbinvd_want;
+    case SVM_EXIT_CR4_WRITE:
+        return &cr4_want;
+    case SVM_EXIT_CR8_WRITE:
+        return &cr8_want;
+    case SVM_EXIT_MSR:
+        return &rdmsr_want;
+    case SVM_EXIT_MSR | 1u << 31: /* our own: a write */
+        return &wrmsr_want;
+    default:
+        return NULL;
+    }
+}
+
+static struct guest_paging paging_of(const struct vmcb *c)
+{
+    return (struct guest_paging){ c->cr0, c->cr3, c->cr4, c->efer };
+}
+
+static uint64_t linear_rip(const struct virt_vcpu *v)
+{
+    return virt_is_long_mode(v) ? v->rip : (v->vmcb->cs.base + v->rip) & UINT32_MAX;
+}
+
+static unsigned decode(struct virt_vcpu *v, const struct decode_want *want, unsigned *reg)
+{
+    struct guest_paging paging = paging_of(v->vmcb);
+    uint8_t bytes[INSTRUCTION_BYTES_MAX];
+    unsigned n = guest_fetch(&paging, linear_rip(v), bytes, sizeof(bytes));
+
+    return decode_match(bytes, n, virt_is_long_mode(v), want, reg);
+}
+
+/* The frequent case: two opcode bytes without a prefix, in 64-bit code, not across a page. */
+static bool matches_plainly(const struct virt_vcpu *v, const struct decode_want *want)
+{
+    const struct vmcb *c = v->vmcb;
+    struct guest_paging paging = paging_of(c);
+    uint16_t bytes;
+    gpa_t gpa;
+
+    if (want->opcode_bytes != 2 || want->has_register || !virt_is_long_mode(v) ||
+        (v->rip & PAGE_MASK) == PAGE_MASK || guest_translate(&paging, v->rip, &gpa) ||
+        !guest_read_window(gpa, &bytes, sizeof(bytes)))
+        return false;
+    return bytes == (want->opcode[0] | want->opcode[1] << 8);
+}
+
+unsigned virt_instruction_length(struct virt_vcpu *v, unsigned *reg)
+{
+    uint32_t code = v->exit.code | (v->exit.kind == EXIT_MSR_WRITE ? 1u << 31 : 0);
+    const struct decode_want *want = want_of(code);
+
+    if (!want)
+        return 0;
+    if (cpu_features.has_nrip_save && v->vmcb->next_rip > v->rip &&
+        (!want->has_register || cpu_features.has_decode_assists)) {
+        *reg = (unsigned)(v->exit.info1 & 15);
+        return (unsigned)(v->vmcb->next_rip - v->rip);
+    }
+    if (matches_plainly(v, want))
+        return 2;
+    return decode(v, want, reg);
+}
+
+void virt_skip(struct virt_vcpu *v, unsigned length)
+{
+    v->rip += length;
+    if (unlikely(!virt_is_long_mode(v)))
+        v->rip &= UINT32_MAX;
+    v->vmcb->shadow = 0;
+    if (unlikely(v->vmcb->rflags & RFLAGS_TF)) {
+        v->vmcb->dr6 |= 1u << 14;
+        virt_inject_exception(v, VECTOR_DB, false, 0);
+    }
+}
+
+/* ---- events ---- */
+
+void virt_inject_exception(struct virt_vcpu *v, unsigned vector, bool has_error, uint32_t error)
+{
+    bool is_protected = v->vmcb->cr0 & CR0_PE;
+
+    v->vmcb->event = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | vector |
+                     (has_error && is_protected ? SVM_EVENT_HAS_ERROR : 0);
+    v->vmcb->event_error = error;
+}
+
+void virt_inject_interrupt(struct virt_vcpu *v, unsigned vector)
+{
+    v->vmcb->event = SVM_EVENT_VALID | SVM_EVENT_INTERRUPT | vector;
+}
+
+bool virt_has_event(const struct virt_vcpu *v)
+{
+    return v->vmcb->event & SVM_EVENT_VALID;
+}
+
+bool virt_interrupts_enabled(const struct virt_vcpu *v)
+{
+    return v->vmcb->rflags & RFLAGS_IF;
+}
+
+bool virt_is_interruptible(const struct virt_vcpu *v)
+{
+    return virt_interrupts_enabled(v) && !(v->vmcb->shadow & SVM_SHADOW) && !virt_has_event(v);
+}
+
+void virt_request_window(struct virt_vcpu *v, bool is_wanted)
+{
+    struct vmcb *c = v->vmcb;
+
+    if (is_wanted) {
+        c->vintr |= SVM_VINTR_IRQ | SVM_VINTR_PRIORITY_15 | SVM_VINTR_IGNORE_TPR;
+        c->intercept3 |= SVM_INTERCEPT_VINTR;
+    } else {
+        c->vintr &= ~(SVM_VINTR_IRQ | SVM_VINTR_PRIORITY_15 | SVM_VINTR_IGNORE_TPR);
+        c->intercept3 &= ~SVM_INTERCEPT_VINTR;
+    }
+}
+
+void virt_resume_event(struct virt_vcpu *v)
+{
+    struct vmcb *c = v->vmcb;
+    uint32_t type = c->exit_int_info & SVM_EVENT_TYPE;
+
+    if (!(c->exit_int_info & SVM_EVENT_VALID) || virt_has_event(v) ||
+        type == SVM_EVENT_SOFTWARE) /* INT n: RIP is still on it */
+        return;
+    c->event = (uint32_t)c->exit_int_info;
+    c->event_error = (uint32_t)(c->exit_int_info >> 32);
+    c->exit_int_info = 0;
+}
+
+/* ---- registers ---- */
+
+void virt_set_tsc_offset(struct virt_vcpu *v, uint64_t offset)
+{
+    v->vmcb->tsc_offset = offset;
+}
+
+uint64_t virt_cr4(const struct virt_vcpu *v)
+{
+    return v->vmcb->cr4;
+}
+
+void virt_set_cr4(struct virt_vcpu *v, uint64_t value)
+{
+    v->vmcb->cr4 = value;
+    v->needs_flush = true;
+    v->asid_cpu = NULL;
+}
+
+uint64_t virt_efer(const struct virt_vcpu *v)
+{
+    return v->vmcb->efer & ~EFER_SVME;
+}
+
+enum err virt_set_efer(struct virt_vcpu *v, uint64_t value)
+{
+    struct vmcb *c = v->vmcb;
+    uint64_t allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR;
+
+    if ((value & ~allowed) || ((value ^ c->efer) & EFER_LME && (c->cr0 & CR0_PG)))
+        return ERR_ARGUMENT;
+    c->efer = (value & ~EFER_LMA) | (c->efer & EFER_LMA) | EFER_SVME;
+    return OK;
+}
+
+uint64_t virt_pat(const struct virt_vcpu *v)
+{
+    return v->vmcb->g_pat;
+}
+
+void virt_set_pat(struct virt_vcpu *v, uint64_t value)
+{
+    v->vmcb->g_pat = value;
+}
+
+unsigned virt_cpl(const struct virt_vcpu *v)
+{
+    return v->vmcb->cpl;
+}
+
+bool virt_is_long_mode(const struct virt_vcpu *v)
+{
+    return (v->vmcb->efer & EFER_LMA) && (v->vmcb->cs.attributes & SEGMENT_LONG);
+}
+
+bool virt_is_protected(const struct virt_vcpu *v)
+{
+    return (v->vmcb->cr0 & CR0_PE) && !(v->vmcb->rflags & RFLAGS_VM);
+}
+
+void virt_flush(struct virt_vcpu *v)
+{
+    v->needs_flush = true;
+}
+
+struct virt_io virt_io_of(const struct virt_vcpu *v)
+{
+    uint64_t info = v->exit.info1;
+
+    return (struct virt_io){
+        .port = (uint16_t)(info >> 16),
+        .width = (uint8_t)((info & SVM_IOIO_WIDTH) >> 4),
+        .is_in = info & SVM_IOIO_IN,
+        .is_string = info & SVM_IOIO_STRING,
+    };
+}
+
+bool virt_exit_is_write(const struct virt_vcpu *v)
+{
+    return v->exit.kind == EXIT_NESTED_PAGE_FAULT ? v->exit.info1 & PAGE_FAULT_WRITE
+                                                  : v->exit.info1;
+}
+
+unsigned virt_exit_vector(const struct virt_vcpu *v, uint32_t *error)
+{
+    *error = (uint32_t)v->exit.info1;
+    return v->exit.code - SVM_EXIT_EXCEPTION;
+}
+
+static struct vcpu_segment export_segment(const struct svm_segment *s)
+{
+    return (struct vcpu_segment){ s->selector, s->attributes, s->limit, s->base };
+}
+
+static struct svm_segment import_segment(const struct vcpu_segment *s)
+{
+    return (struct svm_segment){ s->selector, s->attributes, s->limit, s->base };
+}
+
+void virt_get_state(const struct virt_vcpu *v, struct vcpu_state *out)
+{
+    const struct vmcb *c = v->vmcb;
+
+    memcpy(out->gpr, v->gpr, sizeof(out->gpr));
+    out->gpr[REG_RSP] = c->rsp;
+    out->rip = v->rip;
+    out->rflags = c->rflags;
+    out->cr0 = c->cr0;
+    out->cr2 = c->cr2;
+    out->cr3 = c->cr3;
+    out->cr4 = c->cr4;
+    out->efer = virt_efer(v);
+    out->es = export_segment(&c->es);
+    out->cs = export_segment(&c->cs);
+    out->ss = export_segment(&c->ss);
+    out->ds = export_segment(&c->ds);
+    out->fs = export_segment(&c->fs);
+    out->gs = export_segment(&c->gs);
+    out->gdtr = export_segment(&c->gdtr);
+    out->ldtr = export_segment(&c->ldtr);
+    out->idtr = export_segment(&c->idtr);
+    out->tr = export_segment(&c->tr);
+}
+
+static void load_state(struct virt_vcpu *v, const struct vcpu_state *in)
+{
+    struct vmcb *c = v->vmcb;
+
+    memcpy(v->gpr, in->gpr, sizeof(v->gpr));
+    c->rsp = in->gpr[REG_RSP];
+    c->rip = v->rip = in->rip;
+    c->rflags = (in->rflags & 0x3f7fd5) | RFLAGS_FIXED;
+    c->cr0 = in->cr0;
+    c->cr2 = in->cr2;
+    c->cr3 = in->cr3;
+    c->cr4 = in->cr4;
+    c->efer = in->efer | EFER_SVME;
+    c->es = import_segment(&in->es);
+    c->cs = import_segment(&in->cs);
+    c->ss = import_segment(&in->ss);
+    c->ds = import_segment(&in->ds);
+    c->fs = import_segment(&in->fs);
+    c->gs = import_segment(&in->gs);
+    c->gdtr = import_segment(&in->gdtr);
+    c->ldtr = import_segment(&in->ldtr);
+    c->idtr = import_segment(&in->idtr);
+    c->tr = import_segment(&in->tr);
+    c->cpl = (uint8_t)((in->ss.attributes & SEGMENT_DPL) >> 5);
+    v->asid_cpu = NULL; /* a fresh ASID at the next entry */
+}
+
+enum err virt_set_state(struct virt_vcpu *v, const struct vcpu_state *in)
+{
+    struct vcpu_state old;
+
+    virt_get_state(v, &old);
+    load_state(v, in);
+    v->vmcb->asid = 1; /* the rules want one; the real one comes at entry */
+    if (!svm_check(v->vmcb, &check_limits))
+        return OK;
+    load_state(v, &old);
+    return ERR_ARGUMENT;
+}

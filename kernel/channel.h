@@ -1,0 +1,34 @@
+/* Channels: two rings in the VMBus layout between two programs, a signal each way, a small queue
+ * of handles each way, and word of the peer's death.
+ *
+ * The kernel never looks into the rings. */
+#pragma once
+#include "kernel/handle.h"
+#include "kernel/signal.h"
+#include "kernel/space.h"
+
+#define CHANNEL_HANDLES_MAX 8u
+
+struct channel_end {
+    struct binding on_signal; /* the peer signalled */
+    struct binding on_dead;   /* the peer's last handle was closed */
+    struct handle_entry queue[CHANNEL_HANDLES_MAX]; /* sent by the peer; the channel's lock */
+    uint32_t queue_first, queue_count;
+    uint32_t handle_count; /* atomic */
+};
+
+struct channel {
+    struct object object;
+    struct spinlock lock; /* rank HANDLES */
+    struct channel_end ends[2];
+    uint64_t ring_pages; /* control page and data, each way */
+    hpa_t *pages;        /* 2 * ring_pages: the ring that end 0 writes, then end 1's */
+};
+
+enum err channel_create(struct budget *b, uint64_t data_bytes, struct channel **out) MUST_CHECK;
+/* Maps both rings, the own one first. */
+enum err channel_map(struct channel *c, unsigned end, struct space *s, uint64_t *va) MUST_CHECK;
+void channel_signal(struct channel *c, unsigned end);
+/* Queues a reference to @e's object for the peer of @end. ERR_FULL. */
+enum err channel_send(struct channel *c, unsigned end, const struct handle_entry *e) MUST_CHECK;
+enum err channel_take(struct channel *c, unsigned end, struct handle_entry *out) MUST_CHECK;

@@ -1,0 +1,296 @@
+#include "kernel/exits.h"
+#include "arch/x86/asm.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/regs.h"
+#include "kernel/log.h"
+#include "kernel/partition.h"
+#include "kernel/sched.h"
+
+static void general_protection(struct vcpu *v)
+{
+    virt_inject_exception(&v->virt, VECTOR_GP, true, 0);
+}
+
+static void undefined(struct vcpu *v)
+{
+    virt_inject_exception(&v->virt, VECTOR_UD, false, 0);
+}
+
+/* Past the instruction that was handled, or #UD when it is no longer the one that exited. */
+static void skip(struct vcpu *v)
+{
+    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
+
+    if (likely(length))
+        virt_skip(&v->virt, length);
+    else
+        undefined(v);
+}
+
+/* ---- answered between two entries ---- */
+
+static bool handle_cpuid(struct vcpu *v)
+{
+    uint64_t *gpr = v->virt.gpr;
+    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
+    struct cpuid_regs r;
+
+    if (unlikely(!length)) {
+        undefined(v);
+        return true;
+    }
+    hv_cpuid(v, (uint32_t)gpr[REG_RAX], (uint32_t)gpr[REG_RCX], &r);
+    gpr[REG_RAX] = r.eax;
+    gpr[REG_RBX] = r.ebx;
+    gpr[REG_RCX] = r.ecx;
+    gpr[REG_RDX] = r.edx;
+    virt_skip(&v->virt, length);
+    return true;
+}
+
+static enum hv_result access_msr(struct vcpu *v, bool is_write, bool may_be_slow)
+{
+    uint64_t *gpr = v->virt.gpr;
+    uint32_t msr = (uint32_t)gpr[REG_RCX];
+    uint64_t value = gpr[REG_RDX] << 32 | (uint32_t)gpr[REG_RAX];
+    enum hv_result result;
+
+    if (is_write)
+        return hv_msr_write(v, msr, value, may_be_slow);
+    result = hv_msr_read(v, msr, &value, may_be_slow);
+    if (result == HV_DONE) {
+        gpr[REG_RAX] = (uint32_t)value;
+        gpr[REG_RDX] = value >> 32;
+    }
+    return result;
+}
+
+static bool handle_msr(struct vcpu *v, bool is_write, bool may_be_slow)
+{
+    enum hv_result result;
+    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
+
+    if (unlikely(!length)) {
+        undefined(v);
+        return true;
+    }
+    result = access_msr(v, is_write, may_be_slow);
+    if (result == HV_SLOW)
+        return false;
+    if (result == HV_DONE)
+        virt_skip(&v->virt, length);
+    else
+        general_protection(v);
+    return true;
+}
+
+static bool handle_hypercall(struct vcpu *v)
+{
+    if (hv_hypercall(v))
+        skip(v);
+    else
+        undefined(v);
+    return true;
+}
+
+bool exit_handle_fast(struct vcpu *v)
+{
+    switch (v->virt.exit.kind) {
+    case EXIT_CPUID:
+        return handle_cpuid(v);
+    case EXIT_MSR_READ:
+        return handle_msr(v, false, false);
+    case EXIT_MSR_WRITE:
+        return handle_msr(v, true, false);
+    case EXIT_HYPERCALL:
+        return handle_hypercall(v);
+    default:
+        return false;
+    }
+}
+
+/* ---- with the host's state back ---- */
+
+/* Reserved bits of CR4 make a MOV fault; here, since TCG would end the guest instead. */
+#define CR4_GUEST_ALLOWED                                                                          \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR |   \
+     CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE)
+
+static uint64_t cr4_allowed(const struct vcpu *v)
+{
+    const struct cpuid_regs *seven = &v->partition->hv.basic[7];
+    uint64_t allowed = CR4_GUEST_ALLOWED;
+
+    if (!(seven->ebx & CPUID_7_EBX_SMEP))
+        allowed &= ~CR4_SMEP;
+    if (!(seven->ebx & CPUID_7_EBX_SMAP))
+        allowed &= ~CR4_SMAP;
+    if (!(seven->ebx & 1u))
+        allowed &= ~CR4_FSGSBASE;
+    if (!(seven->ecx & CPUID_7_ECX_UMIP))
+        allowed &= ~CR4_UMIP;
+    if (!(seven->ecx & 1u << 3))
+        allowed &= ~CR4_PKE;
+    if (!cpu_features.has_xsave)
+        allowed &= ~CR4_OSXSAVE;
+    return allowed;
+}
+
+static bool write_cr4_of(struct vcpu *v, uint64_t value)
+{
+    if ((value & ~cr4_allowed(v)) || (!(value & CR4_PAE) && (virt_efer(&v->virt) & EFER_LMA)))
+        return false;
+    virt_set_cr4(&v->virt, value);
+    return true;
+}
+
+static void handle_control_register(struct vcpu *v)
+{
+    unsigned reg = 0, length = virt_instruction_length(&v->virt, &reg);
+    struct vcpu_state state;
+    uint64_t value;
+
+    if (!length) {
+        undefined(v);
+        return;
+    }
+    value = v->virt.gpr[reg];
+    if (reg == REG_RSP) { /* the VMCB has it */
+        virt_get_state(&v->virt, &state);
+        value = state.gpr[REG_RSP];
+    }
+    if (!virt_is_long_mode(&v->virt))
+        value &= UINT32_MAX;
+    bool is_good = true;
+
+    if (v->virt.exit.code == 0x14)
+        is_good = write_cr4_of(v, value);
+    else if (value > 15)
+        is_good = false;
+    else
+        vlapic_set_tpr(v, (uint32_t)value << 4);
+    if (is_good)
+        virt_skip(&v->virt, length);
+    else
+        general_protection(v);
+}
+
+static void handle_xsetbv(struct vcpu *v)
+{
+    uint64_t *gpr = v->virt.gpr;
+    uint64_t value = gpr[REG_RDX] << 32 | (uint32_t)gpr[REG_RAX];
+
+    if (!(virt_cr4(&v->virt) & CR4_OSXSAVE)) {
+        undefined(v);
+        return;
+    }
+    if (virt_cpl(&v->virt) || (uint32_t)gpr[REG_RCX] || !fpu_xcr0_is_valid(value)) {
+        general_protection(v);
+        return;
+    }
+    v->xcr0 = value;
+    fpu_set_xcr0(value);
+    skip(v);
+}
+
+static bool handle_io(struct vcpu *v, struct vcpu_exit *io)
+{
+    struct virt_io e = virt_io_of(&v->virt);
+
+    if (e.is_string) {
+        io->reason = VCPU_EXIT_UNSUPPORTED;
+        io->port = e.port;
+        return true;
+    }
+    *io = (struct vcpu_exit){
+        .reason = VCPU_EXIT_IO,
+        .is_write = !e.is_in,
+        .width = e.width,
+        .port = e.port,
+        .value = v->virt.gpr[REG_RAX] & (UINT64_MAX >> (64 - 8 * e.width)),
+    };
+    v->read_width = e.is_in ? e.width : 0;
+    virt_skip(&v->virt, (unsigned)(v->virt.exit.info2 - v->virt.rip)); /* the CPU tells */
+    return true;
+}
+
+/* Intercepted only so that they cannot starve the host while they are delivered endlessly. */
+static bool handle_exception(struct vcpu *v, struct vcpu_exit *io)
+{
+    uint32_t error;
+    unsigned vector = virt_exit_vector(&v->virt, &error);
+
+    if (vector == VECTOR_MC) {
+        io->reason = VCPU_EXIT_MACHINE_CHECK;
+        return true;
+    }
+    virt_inject_exception(&v->virt, vector, vector == VECTOR_AC, error);
+    return false;
+}
+
+/* An access outside RAM, or a write to an overlay that the guest may only read. */
+static void handle_nested_page_fault(struct vcpu *v)
+{
+    general_protection(v);
+}
+
+static void handle_instruction(struct vcpu *v)
+{
+    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
+
+    if (length)
+        virt_skip(&v->virt, length); /* INVD and WBINVD: our caches are coherent */
+    else
+        undefined(v);
+}
+
+static bool end_with(struct vcpu_exit *io, enum vcpu_exit_reason reason, uint64_t detail)
+{
+    io->reason = reason;
+    io->detail = detail;
+    return true;
+}
+
+bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
+{
+    virt_resume_event(&v->virt);
+    switch (v->virt.exit.kind) {
+    case EXIT_MSR_WRITE:
+        handle_msr(v, true, true);
+        return false;
+    case EXIT_INTERRUPT:
+        return false;
+    case EXIT_INTERRUPT_WINDOW:
+        virt_request_window(&v->virt, false);
+        vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+        return false;
+    case EXIT_HLT:
+        skip(v);
+        v->is_halted = !virt_has_event(&v->virt);
+        return false;
+    case EXIT_IO:
+        return handle_io(v, io);
+    case EXIT_CONTROL_REGISTER:
+        handle_control_register(v);
+        return false;
+    case EXIT_XSETBV:
+        handle_xsetbv(v);
+        return false;
+    case EXIT_EXCEPTION:
+        return handle_exception(v, io);
+    case EXIT_NESTED_PAGE_FAULT:
+        handle_nested_page_fault(v);
+        return false;
+    case EXIT_INSTRUCTION:
+        handle_instruction(v);
+        return false;
+    case EXIT_SHUTDOWN:
+        return end_with(io, VCPU_EXIT_SHUTDOWN, 0);
+    case EXIT_INVALID:
+        if (v->virt.broken_rule)
+            log_line("vCPU %u: a real CPU refuses this state: %s", v->index, v->virt.broken_rule);
+        return end_with(io, VCPU_EXIT_INVALID, 0);
+    default:
+        return end_with(io, VCPU_EXIT_UNSUPPORTED, v->virt.exit.code);
+    }
+}

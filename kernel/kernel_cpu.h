@@ -1,0 +1,32 @@
+/* What the kernel keeps per CPU, beside arch's struct cpu. */
+#pragma once
+#include "arch/x86/cpu.h"
+#include "lib/abi/syscall.h"
+#include "lib/heap.h"
+
+struct thread;
+struct vcpu;
+
+struct kernel_cpu {
+    struct cpu arch;
+    struct thread *current;
+    struct thread *idle;
+    bool needs_resched;      /* set under the sched lock or on the CPU itself */
+    uint32_t held_ranks;     /* debug: locks held, a bit per rank */
+    struct vcpu *fpu_owner;  /* whose FPU and debug registers are in this CPU */
+    struct heap timers;      /* sched lock; by deadline */
+    uint64_t armed_tsc;      /* what the timer is set to */
+    uint64_t slice_end_tsc;  /* of the running thread */
+    uint64_t run_start_tsc;  /* of the running thread */
+    uint64_t halted_ticks;   /* TSC ticks in HLT */
+    uint64_t halt_start_tsc; /* 0: not halted */
+    uint32_t flush_done;     /* the last flush request that was answered */
+};
+
+extern struct kernel_cpu kernel_cpus[HOST_CPUS_MAX];
+extern unsigned kernel_cpu_count; /* online; ids are 0 to this - 1 */
+
+static inline struct kernel_cpu *kernel_cpu(void)
+{
+    return (struct kernel_cpu *)this_cpu(); /* arch is the first member */
+}

@@ -1,0 +1,318 @@
+#include "kernel/sched.h"
+#include "arch/x86/asm.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/panic.h"
+#include "arch/x86/tsc.h"
+#include "kernel/reaper.h"
+#include "kernel/vcpu.h"
+
+#define SLEEP_BONUS_NS (SCHED_SLICE_NS / 2)
+
+struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
+struct sched_group kernel_group = { .weight = SCHED_WEIGHT_USUAL * 10 };
+
+static struct heap run_queue;
+static uint64_t present; /* the largest virtual time that was ever chosen to run */
+
+/* ---- time ---- */
+
+void sched_charge_locked(struct kernel_cpu *cpu)
+{
+    struct thread *t = cpu->current;
+    uint64_t now = rdtsc();
+    uint64_t ns = multiply_shift32(now - cpu->run_start_tsc, host_clock.ns_per_tick_32);
+
+    cpu->run_start_tsc = now;
+    if (t == cpu->idle)
+        return;
+    t->group->used_ns += ns;
+    t->group->virtual_ns += ns * SCHED_WEIGHT_USUAL / t->group->weight;
+}
+
+static void arm_cpu_timer(struct kernel_cpu *cpu)
+{
+    struct heap_node *first = heap_first(&cpu->timers);
+    uint64_t tsc = first ? first->key : UINT64_MAX;
+
+    if (cpu->current != cpu->idle)
+        tsc = min(tsc, cpu->slice_end_tsc);
+    if (tsc == cpu->armed_tsc)
+        return;
+    cpu->armed_tsc = tsc;
+    lapic_timer_arm(tsc);
+}
+
+void timer_arm_locked(struct timer *t, uint64_t tsc)
+{
+    timer_cancel_locked(t);
+    if (tsc == UINT64_MAX)
+        return;
+    t->cpu = kernel_cpu();
+    heap_insert(&t->cpu->timers, &t->node, tsc);
+    arm_cpu_timer(t->cpu);
+}
+
+void timer_cancel_locked(struct timer *t)
+{
+    if (heap_holds(&t->node))
+        heap_remove(&t->cpu->timers, &t->node);
+}
+
+void sched_timer_interrupt(void)
+{
+    struct kernel_cpu *cpu = kernel_cpu();
+    struct heap_node *first;
+
+    spin_lock(&sched_lock);
+    cpu->armed_tsc = UINT64_MAX;
+    while ((first = heap_first(&cpu->timers)) && first->key <= rdtsc()) {
+        struct timer *t = container_of(first, struct timer, node);
+
+        heap_remove(&cpu->timers, first);
+        t->fire(t);
+    }
+    if (cpu->current != cpu->idle && rdtsc() >= cpu->slice_end_tsc) {
+        cpu->needs_resched = true;
+        cpu->slice_end_tsc = UINT64_MAX;
+    }
+    arm_cpu_timer(cpu);
+    spin_unlock(&sched_lock);
+}
+
+/* ---- run queue ---- */
+
+/* Bit 0 of the key puts vCPUs behind other threads of the same virtual time. */
+static uint64_t key_of(const struct thread *t)
+{
+    return t->group->virtual_ns << 1 | t->is_vcpu;
+}
+
+static void enqueue(struct thread *t)
+{
+    t->state = THREAD_READY;
+    heap_insert(&run_queue, &t->run_node, key_of(t));
+}
+
+/* Keys are those of the time of queueing: a thread whose group ran on meanwhile goes back. */
+static struct thread *dequeue(void)
+{
+    for (;;) {
+        struct heap_node *first = heap_first(&run_queue);
+        struct thread *t;
+
+        if (!first)
+            return NULL;
+        t = container_of(first, struct thread, run_node);
+        heap_remove(&run_queue, first);
+        if (key_of(t) <= first->key || !heap_first(&run_queue) ||
+            key_of(t) <= heap_first(&run_queue)->key)
+            return t;
+        heap_insert(&run_queue, &t->run_node, key_of(t));
+    }
+}
+
+static void poke(struct kernel_cpu *cpu)
+{
+    cpu->needs_resched = true;
+    if (cpu != kernel_cpu())
+        lapic_send(cpu->arch.apic_id, VECTOR_RESCHEDULE);
+}
+
+/* Whether @t should take the CPU from who runs there. */
+static bool is_better(const struct thread *t, const struct kernel_cpu *cpu)
+{
+    const struct thread *running = cpu->current;
+
+    if (cpu->needs_resched)
+        return false;
+    if (running->group == t->group)
+        return running->is_vcpu && !t->is_vcpu;
+    return t->group->virtual_ns + SLEEP_BONUS_NS / 4 < running->group->virtual_ns;
+}
+
+/* An idle CPU, best its last one; else the CPU whose thread is furthest ahead of @t. */
+static void find_cpu_for(struct thread *t)
+{
+    struct kernel_cpu *best = NULL;
+
+    if (t->cpu && t->cpu->current == t->cpu->idle && !t->cpu->needs_resched) {
+        poke(t->cpu);
+        return;
+    }
+    for (unsigned i = 0; i < kernel_cpu_count; i++) {
+        struct kernel_cpu *cpu = &kernel_cpus[i];
+
+        if (cpu->current == cpu->idle && !cpu->needs_resched) {
+            poke(cpu);
+            return;
+        }
+        if (cpu->current == cpu->idle || !is_better(t, cpu))
+            continue;
+        sched_charge_locked(cpu);
+        if (!best || cpu->current->group->virtual_ns > best->current->group->virtual_ns)
+            best = cpu;
+    }
+    if (best)
+        poke(best);
+}
+
+static void make_ready(struct thread *t)
+{
+    struct sched_group *g = t->group;
+
+    if (g->ready_count++ == 0 && g->virtual_ns + SLEEP_BONUS_NS < present)
+        g->virtual_ns = present - SLEEP_BONUS_NS;
+    enqueue(t);
+    find_cpu_for(t);
+}
+
+void sched_start_locked(struct thread *t)
+{
+    make_ready(t);
+}
+
+void sched_wake_locked(struct thread *t)
+{
+    if (t->state == THREAD_BLOCKED)
+        make_ready(t);
+}
+
+/* ---- switching ---- */
+
+static void switch_to(struct kernel_cpu *cpu, struct thread *next)
+{
+    struct thread *previous = cpu->current;
+
+    cpu->slice_end_tsc = cpu->run_start_tsc +
+                         multiply_shift32(SCHED_SLICE_NS, host_clock.ticks_per_ns_32);
+    cpu->needs_resched = false;
+    if (next != cpu->idle) {
+        next->state = THREAD_RUNNING;
+        present = max(present, next->group->virtual_ns);
+    }
+    cpu->current = next;
+    arm_cpu_timer(cpu);
+    if (next == previous)
+        return;
+    BUG_ON(((struct stack_header *)previous->stack)->canary != STACK_CANARY);
+    next->cpu = cpu;
+    ((struct stack_header *)next->stack)->cpu = &cpu->arch;
+    vcpu_leave_cpu(cpu, previous);
+    process_enter(next->process);
+    cpu_set_stack(&cpu->arch, next->stack + STACK_BYTES);
+    context_switch(&previous->rsp, next->rsp);
+}
+
+/* With the sched lock held, on the way from one thread to the next; returns with it held when the
+ * caller runs again. The caller has set its own state (and queued itself if it is ready). */
+static void schedule_locked(void)
+{
+    struct kernel_cpu *cpu = kernel_cpu();
+    struct thread *next;
+
+    DEBUG_BUG_ON(cpu->held_ranks != 1u << RANK_SCHED);
+    next = dequeue();
+    switch_to(cpu, next ? next : cpu->idle);
+}
+
+void sched_block_locked(void)
+{
+    struct thread *t = thread_current();
+
+    sched_charge_locked(t->cpu);
+    t->state = THREAD_BLOCKED;
+    t->group->ready_count--;
+    schedule_locked();
+}
+
+static void timeout_fire(struct timer *timer)
+{
+    sched_wake_locked(container_of(timer, struct thread, timeout));
+}
+
+void sched_block_until_locked(uint64_t deadline, const uint64_t *word)
+{
+    struct thread *t = thread_current();
+
+    while (!*(volatile const uint64_t *)word && !t->is_dying && rdtsc() < deadline) {
+        t->timeout.fire = timeout_fire;
+        timer_arm_locked(&t->timeout, deadline);
+        sched_block_locked();
+    }
+    timer_cancel_locked(&t->timeout);
+}
+
+void sched_yield(void)
+{
+    struct thread *t = thread_current();
+
+    spin_lock(&sched_lock);
+    sched_charge_locked(t->cpu);
+    enqueue(t);
+    schedule_locked();
+    spin_unlock(&sched_lock);
+}
+
+void sched_check(void)
+{
+    struct thread *t = thread_current();
+
+    if (t->is_dying)
+        thread_exit();
+    if (t->cpu->needs_resched)
+        sched_yield();
+    if (t->is_dying)
+        thread_exit();
+}
+
+void sched_reschedule_interrupt(void)
+{
+    /* needs_resched is set; the way out of the interrupt looks at it */
+}
+
+void sched_exit_locked(void)
+{
+    struct thread *t = thread_current();
+
+    sched_charge_locked(t->cpu);
+    t->state = THREAD_DEAD;
+    t->group->ready_count--;
+    reaper_add_thread_locked(t);
+    schedule_locked();
+    panic("a dead thread ran");
+}
+
+/* ---- idle ---- */
+
+void sched_init_cpu(struct kernel_cpu *cpu, struct thread *idle)
+{
+    cpu->idle = idle;
+    cpu->current = idle;
+    idle->state = THREAD_RUNNING;
+    idle->cpu = cpu;
+    cpu->armed_tsc = UINT64_MAX;
+}
+
+static void halt(struct kernel_cpu *cpu)
+{
+    uint64_t start = rdtsc();
+
+    __atomic_store_n(&cpu->halt_start_tsc, start, __ATOMIC_RELAXED);
+    cpu_halt_once();
+    cpu->halted_ticks += rdtsc() - start;
+    __atomic_store_n(&cpu->halt_start_tsc, 0, __ATOMIC_RELAXED);
+}
+
+void sched_idle(void)
+{
+    struct kernel_cpu *cpu = kernel_cpu();
+
+    for (;;) {
+        spin_lock(&sched_lock);
+        sched_charge_locked(cpu);
+        schedule_locked();
+        spin_unlock(&sched_lock);
+        if (!cpu->needs_resched)
+            halt(cpu);
+    }
+}

@@ -1,0 +1,6 @@
+/* System calls: from numbers and words to objects. */
+#pragma once
+#include "arch/x86/trap.h"
+
+struct syscall_result syscall_dispatch(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                                       uint64_t number);

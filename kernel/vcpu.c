@@ -1,0 +1,316 @@
+#include "kernel/vcpu.h"
+#include "arch/x86/asm.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/panic.h"
+#include "arch/x86/regs.h"
+#include "arch/x86/tsc.h"
+#include "kernel/budget.h"
+#include "kernel/exits.h"
+#include "kernel/log.h"
+#include "kernel/memory.h"
+#include "kernel/partition.h"
+#include "kernel/process.h"
+#include "kernel/sched.h"
+#include "lib/string.h"
+
+/* ---- life ---- */
+
+enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, struct vcpu **out)
+{
+    struct vcpu *v;
+    hpa_t page;
+
+    if (index >= PARTITION_VCPUS_MAX)
+        return ERR_ARGUMENT;
+    if (p->vcpus[index])
+        return ERR_EXISTS;
+    v = object_create(b, OBJECT_VCPU, sizeof(*v));
+    if (!v)
+        return ERR_MEMORY;
+    v->fpu = kernel_alloc(b, max(cpu_features.xsave_bytes, 4096u));
+    if (!v->fpu || frames_take(b, 0, FRAME_KERNEL, &page)) {
+        object_put(&v->object);
+        return ERR_MEMORY;
+    }
+    virt_vcpu_init(&v->virt, page, p->nested_root);
+    virt_set_tsc_offset(&v->virt, p->hv.tsc_offset);
+    fpu_reset(v->fpu);
+    v->xcr0 = XCR0_X87;
+    v->index = index;
+    vlapic_reset(&v->hv.lapic, index);
+    object_get(partition_object(p));
+    v->partition = p;
+    partition_add_vcpu(p, v, index);
+    *out = v;
+    return OK;
+}
+
+void vcpu_destroy(struct object *o)
+{
+    struct vcpu *v = container_of(o, struct vcpu, object);
+
+    vlapic_stop(&v->hv.lapic);
+    for (unsigned i = 0; i < kernel_cpu_count; i++) /* its FPU state is worth nothing now */
+        __atomic_compare_exchange_n(&kernel_cpus[i].fpu_owner, &(struct vcpu *){ v }, NULL, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    if (v->virt.vmcb)
+        frames_give(o->budget, v->virt.vmcb_pa, 0);
+    kernel_free(o->budget, v->fpu, max(cpu_features.xsave_bytes, 4096u));
+    if (v->partition) {
+        partition_add_vcpu(v->partition, NULL, v->index);
+        object_put(partition_object(v->partition));
+    }
+}
+
+/* ---- attention ---- */
+
+/* Makes the vCPU's thread look at @v->attention soon. */
+static void notify_locked(struct vcpu *v)
+{
+    struct thread *t = v->thread;
+
+    if (!t)
+        return;
+    if (t->state == THREAD_BLOCKED && v->is_halted)
+        sched_wake_locked(t);
+    else if (t->state == THREAD_RUNNING && t->cpu != kernel_cpu())
+        lapic_send(t->cpu->arch.apic_id, VECTOR_RESCHEDULE);
+}
+
+void vcpu_interrupt_self(struct vcpu *v, unsigned vector)
+{
+    __atomic_or_fetch(&v->hv.lapic.irr[vector / 64], 1ull << vector % 64, __ATOMIC_RELEASE);
+    vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+}
+
+void vcpu_interrupt_locked(struct vcpu *v, unsigned vector)
+{
+    vcpu_interrupt_self(v, vector);
+    notify_locked(v);
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    spin_lock(&sched_lock);
+    vcpu_attend(v, VCPU_ATTEND_KICK);
+    notify_locked(v);
+    spin_unlock(&sched_lock);
+}
+
+void vcpu_flush_all(struct partition *p)
+{
+    for (unsigned i = 0; i < PARTITION_VCPUS_MAX; i++)
+        if (p->vcpus[i])
+            vcpu_attend(p->vcpus[i], VCPU_ATTEND_FLUSH);
+}
+
+/* ---- FPU ---- */
+
+static void read_debug_registers(uint64_t r[4])
+{
+    __asm__ volatile("mov %%db0, %0" : "=r"(r[0]));
+    __asm__ volatile("mov %%db1, %0" : "=r"(r[1]));
+    __asm__ volatile("mov %%db2, %0" : "=r"(r[2]));
+    __asm__ volatile("mov %%db3, %0" : "=r"(r[3]));
+}
+
+static void write_debug_registers(const uint64_t r[4])
+{
+    __asm__ volatile("mov %0, %%db0" : : "r"(r[0]));
+    __asm__ volatile("mov %0, %%db1" : : "r"(r[1]));
+    __asm__ volatile("mov %0, %%db2" : : "r"(r[2]));
+    __asm__ volatile("mov %0, %%db3" : : "r"(r[3]));
+}
+
+/* The state is loaded unless it is still there from the last time. */
+static void load_fpu(struct vcpu *v)
+{
+    struct kernel_cpu *cpu = kernel_cpu();
+
+    if (cpu->fpu_owner == v && v->fpu_cpu == cpu)
+        return;
+    fpu_restore(v->fpu);
+    fpu_set_xcr0(v->xcr0);
+    write_debug_registers(v->debug_registers);
+    if (cpu_features.has_rdtscp)
+        wrmsr(MSR_TSC_AUX, v->hv.tsc_aux);
+    cpu->fpu_owner = v;
+    v->fpu_cpu = cpu;
+}
+
+/* Saved whenever the thread gives up the CPU, so that it may go on anywhere. */
+void vcpu_leave_cpu(struct kernel_cpu *cpu, struct thread *t)
+{
+    struct vcpu *v = t->vcpu;
+
+    if (!v || cpu->fpu_owner != v || v->fpu_cpu != cpu)
+        return;
+    fpu_save(v->fpu);
+    fpu_set_xcr0(v->xcr0);
+    read_debug_registers(v->debug_registers);
+}
+
+/* ---- running ---- */
+
+/* Delivers the highest interrupt, or asks for a window when the guest cannot take it now. */
+static void deliver_interrupt(struct vcpu *v)
+{
+    int vector = vlapic_highest(&v->hv.lapic);
+
+    if (vector < 0) {
+        __atomic_and_fetch(&v->attention, ~VCPU_ATTEND_INTERRUPT, __ATOMIC_ACQUIRE);
+        virt_request_window(&v->virt, false);
+        if (vlapic_highest(&v->hv.lapic) >= 0) /* it came while the bit was being cleared */
+            vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+        return;
+    }
+    if (!virt_is_interruptible(&v->virt)) {
+        virt_request_window(&v->virt, true);
+        return;
+    }
+    vlapic_accept(&v->hv.lapic, (unsigned)vector);
+    virt_inject_interrupt(&v->virt, (unsigned)vector);
+    virt_request_window(&v->virt, vlapic_highest(&v->hv.lapic) >= 0);
+}
+
+static void record(struct vcpu *v)
+{
+    const struct virt_exit *e = &v->virt.exit;
+    struct vcpu_trace *t = &v->trace[v->trace_total++ % VCPU_TRACE_COUNT];
+
+    v->exits[e->kind]++;
+    t->t_ns = rdtsc();
+    t->rip = v->virt.rip;
+    t->kind = e->kind;
+    t->code = e->code;
+    t->detail = e->kind == EXIT_NESTED_PAGE_FAULT ? e->info2 : e->info1;
+}
+
+/* In the guest until an exit that needs the host's state. */
+static void run_fast(struct vcpu *v)
+{
+    load_fpu(v);
+    virt_enter(&v->virt);
+    do {
+        if (unlikely(v->attention & VCPU_ATTEND_INTERRUPT))
+            deliver_interrupt(v);
+        virt_run(&v->virt);
+        record(v);
+    } while (exit_handle_fast(v));
+    virt_leave(&v->virt);
+}
+
+static bool can_wake(const struct vcpu *v)
+{
+    return (v->attention & VCPU_ATTEND_KICK) ||
+           (virt_interrupts_enabled(&v->virt) && vlapic_highest(&v->hv.lapic) >= 0);
+}
+
+/* HLT: until an interrupt that the guest takes, or a kick. */
+static void wait_halted(struct vcpu *v)
+{
+    struct thread *t = thread_current();
+
+    spin_lock(&sched_lock);
+    while (!t->is_dying && !can_wake(v))
+        sched_block_locked();
+    if (!(v->attention & VCPU_ATTEND_KICK))
+        v->is_halted = false;
+    spin_unlock(&sched_lock);
+}
+
+static enum err attach_thread(struct vcpu *v)
+{
+    struct thread *t = thread_current();
+    enum err err = OK;
+
+    spin_lock(&sched_lock);
+    if (v->thread)
+        err = ERR_STATE;
+    else
+        v->thread = t;
+    t->vcpu = v;
+    t->is_vcpu = true;
+    spin_unlock(&sched_lock);
+    return err;
+}
+
+static void detach_thread(struct vcpu *v)
+{
+    struct thread *t = thread_current();
+
+    vcpu_leave_cpu(kernel_cpu(), t); /* another thread may run it next, elsewhere */
+    spin_lock(&sched_lock);
+    v->thread = NULL;
+    t->vcpu = NULL;
+    spin_unlock(&sched_lock);
+}
+
+static void take_answer(struct vcpu *v, const struct vcpu_exit *io)
+{
+    uint64_t *rax = &v->virt.gpr[REG_RAX];
+
+    if (v->read_width == 1)
+        *rax = (*rax & ~0xffull) | (io->value & 0xff);
+    else if (v->read_width == 2)
+        *rax = (*rax & ~0xffffull) | (io->value & 0xffff);
+    else if (v->read_width == 4)
+        *rax = io->value & UINT32_MAX;
+    v->read_width = 0;
+}
+
+/* True: *@io is for the vmm. */
+static bool attend(struct vcpu *v, struct vcpu_exit *io)
+{
+    uint64_t why = __atomic_fetch_and(&v->attention, ~(VCPU_ATTEND_KICK | VCPU_ATTEND_FLUSH),
+                                      __ATOMIC_ACQUIRE);
+
+    if (why & VCPU_ATTEND_FLUSH)
+        virt_flush(&v->virt);
+    if (why & VCPU_ATTEND_KICK)
+        io->reason = VCPU_EXIT_KICK;
+    return why & VCPU_ATTEND_KICK;
+}
+
+enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io)
+{
+    struct thread *t = thread_current();
+    enum err err = attach_thread(v);
+
+    if (err)
+        return err;
+    take_answer(v, io);
+    *io = (struct vcpu_exit){ 0 };
+    for (;;) {
+        if (sched_has_work(t)) {
+            if (t->is_dying)
+                break;
+            sched_yield();
+            continue;
+        }
+        if ((v->attention & ~VCPU_ATTEND_INTERRUPT) && attend(v, io))
+            break;
+        if (v->is_halted) {
+            wait_halted(v);
+            continue;
+        }
+        run_fast(v);
+        interrupts_window();
+        if (exit_handle(v, io))
+            break;
+    }
+    detach_thread(v);
+    return t->is_dying ? ERR_STATE : OK;
+}
+
+void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out)
+{
+    memcpy(out->exits, v->exits, sizeof(out->exits));
+    memcpy(out->trace, v->trace, sizeof(out->trace));
+    out->trace_total = v->trace_total;
+    out->is_halted = v->is_halted;
+    for (unsigned i = 0; i < VCPU_TRACE_COUNT; i++)
+        if (out->trace[i].t_ns)
+            out->trace[i].t_ns = clock_from_tsc(out->trace[i].t_ns);
+}

@@ -1,0 +1,61 @@
+/* vCPUs: running a guest, and everything that an exit leads to in the kernel.
+ *
+ * A vCPU is run by one thread of its vmm at a time. Most exits are answered between two entries;
+ * others after the host's state is back; what the kernel does not know goes to the vmm, on the
+ * same thread, as a struct vcpu_exit. */
+#pragma once
+#include "arch/x86/virt.h"
+#include "kernel/hv/hv.h"
+#include "kernel/kernel_cpu.h"
+#include "kernel/object.h"
+#include "kernel/thread.h"
+#include "lib/abi/syscall.h"
+
+struct partition;
+
+/* Why a vCPU should look up from what it does; bits of attention. */
+#define VCPU_ATTEND_INTERRUPT 1ull /* IRR, ISR, TPR or the guest's IF may have changed */
+#define VCPU_ATTEND_KICK 2ull
+#define VCPU_ATTEND_FLUSH 4ull /* the nested tables changed */
+
+struct vcpu {
+    struct object object;
+    struct virt_vcpu virt;
+    struct partition *partition; /* constant, referenced */
+    unsigned index;              /* constant: VP index, APIC id */
+    uint64_t attention;          /* atomic */
+    struct thread *thread;       /* sched lock: who runs it; NULL: nobody */
+    bool is_halted;              /* its thread's; read by others under the sched lock */
+    uint64_t xcr0;
+    void *fpu;                   /* state while it is in no CPU */
+    uint64_t debug_registers[4]; /* DR0 to DR3, likewise */
+    struct kernel_cpu *fpu_cpu;  /* where fpu_owner may still be this */
+    uint8_t read_width;          /* of the port read that the vmm answers; 0: none */
+    struct hv_vcpu hv;
+    uint64_t exits[EXIT_KIND_COUNT];
+    uint64_t trace_total;
+    struct vcpu_trace trace[VCPU_TRACE_COUNT]; /* t_ns holds the TSC */
+};
+
+enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, struct vcpu **out)
+    MUST_CHECK;
+/* Runs the guest until the vmm is needed. @io: in: the answer, out: the exit. */
+enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io) MUST_CHECK;
+void vcpu_kick(struct vcpu *v);
+void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out);
+
+/* From the vCPU's own thread. */
+static inline void vcpu_attend(struct vcpu *v, uint64_t why)
+{
+    __atomic_or_fetch(&v->attention, why, __ATOMIC_RELEASE);
+}
+void vcpu_interrupt_self(struct vcpu *v, unsigned vector);
+/* From anywhere, with the sched lock held. */
+void vcpu_interrupt_locked(struct vcpu *v, unsigned vector);
+
+/* All vCPUs of @p forget their translations before they next run a guest instruction, once every
+ * CPU has been interrupted (flush_all_cpus() does that). */
+void vcpu_flush_all(struct partition *p);
+
+/* The scheduler: @t leaves @cpu; saves what only the CPU holds. */
+void vcpu_leave_cpu(struct kernel_cpu *cpu, struct thread *t);
