@@ -1,5 +1,5 @@
 # Host tests, fuzz targets and generated documents. A test or target is added by adding its file;
-# a line "// SOURCES: a.c b/*.c" at its top names what it is linked with.
+# a line "// SOURCES: a.c b/*.c -b/c.c" at its top names what it is linked with (- leaves one out).
 UNIT_DIR   := build/unit
 FUZZ_DIR   := build/fuzz
 HOST_CC    ?= gcc
@@ -18,7 +18,9 @@ T          ?=
 SECONDS    ?= 60
 
 # $(call sources_of,FILE): what its SOURCES lines name.
-sources_of = $(sort $(wildcard $(shell sed -n 's|^// SOURCES:||p' $(1))))
+named_in = $(shell sed -n 's|^// SOURCES:||p' $(1))
+sources_of = $(filter-out $(patsubst -%,%,$(filter -%,$(call named_in,$(1)))),\
+             $(sort $(wildcard $(filter-out -%,$(call named_in,$(1))))))
 
 # The C library's own memcpy serves on the host, where the sanitizers watch it; of lib/string.c only
 # what the C library lacks is taken.
@@ -50,7 +52,7 @@ $(foreach n,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(n))))
 .PHONY: unit fuzz fuzz-build fuzz-replay docs
 
 # Without T= all tests; T=ring those whose path has it.
-unit: $(UNIT_BINS)
+unit: $(UNIT_BINS) ## run the host tests (T=part of a path)
 	@passed=0; failed=0; \
 	for b in $(if $(T),$(filter %,$(foreach b,$(UNIT_BINS),$(if $(findstring $(T),$(b)),$(b)))),$(UNIT_BINS)); do \
 	    ASAN_OPTIONS=detect_leaks=0 timeout 300 $$b >$$b.log 2>&1; rc=$$?; \
@@ -66,7 +68,7 @@ unit: $(UNIT_BINS)
 fuzz-build: $(FUZZ_BINS)
 
 # Finds are kept in build/fuzz/NAME.corpus, crashes in build/fuzz/NAME.crash-*.
-fuzz: $(if $(T),$(FUZZ_DIR)/$(T),$(FUZZ_BINS))
+fuzz: $(if $(T),$(FUZZ_DIR)/$(T),$(FUZZ_BINS)) ## search with the fuzz targets (T=name SECONDS=n)
 	@rc=0; for n in $(if $(T),$(T),$(FUZZ_NAMES)); do \
 	    mkdir -p $(FUZZ_DIR)/$$n.corpus tests/fuzz/corpus/$$n; \
 	    echo "fuzz $$n for $(SECONDS) s"; \
@@ -75,7 +77,7 @@ fuzz: $(if $(T),$(FUZZ_DIR)/$(T),$(FUZZ_BINS))
 	        || rc=1; \
 	done; exit $$rc
 
-fuzz-replay: $(FUZZ_BINS)
+fuzz-replay: $(FUZZ_BINS) ## replay the corpora and 10,000 runs of each fuzz target
 	@passed=0; failed=0; for n in $(FUZZ_NAMES); do \
 	    mkdir -p $(FUZZ_DIR)/$$n.replay tests/fuzz/corpus/$$n; \
 	    if $(FUZZ_DIR)/$$n -runs=10000 -seed=1 -timeout=10 -rss_limit_mb=1024 -verbosity=0 \

@@ -270,7 +270,7 @@ static bool pump_event(void)
         e->id != EVENT_PROGRAM_STARTED)
         return true;
     unprompt();
-    console_print("[%5llu.%03llu] %s %s%s%s: %s\n", e->t_ns / NS_PER_SECOND,
+    console_print("[%5lu.%03lu] %s %s%s%s: %s\n", e->t_ns / NS_PER_SECOND,
                   e->t_ns / NS_PER_MS % 1000, severity_name(event_catalogue[e->id].severity),
                   event_catalogue[e->id].name, e->vm[0] ? " " : "", e->vm, e->text);
     return true;

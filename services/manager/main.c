@@ -1,7 +1,6 @@
 /* The manager: how it comes up, and the loop around the one signal on which everything that
  * concerns it arrives. It never waits for anything else. */
 #include "lib/format.h"
-#include "services/manager/commands.h"
 #include "services/manager/estate.h"
 #include "services/manager/main.h"
 #include "services/rt/log.h"
@@ -70,7 +69,7 @@ static void adopt(void)
     report_empty(request_adopt() == 0, "list of requests");
 }
 
-static void come_up(void)
+void manager_come_up(void)
 {
     handle_t root = startup_handle("budget");
     bool is_first;
@@ -132,8 +131,7 @@ static bool is_sending(void)
     return byte_queue_used(&console_uart.to_send) || byte_queue_used(&control_uart.to_send);
 }
 
-/* One turn; returns until when there is nothing to do. */
-static uint64_t turn(uint64_t *bits)
+uint64_t manager_turn(uint64_t *bits)
 {
     bool has_more = serve_uarts(*bits);
     uint64_t now = sys_clock();
@@ -156,17 +154,11 @@ void program_main(void)
 {
     uint64_t bits = UINT64_MAX, raised;
 
-    come_up();
+    manager_come_up();
     for (;;) {
-        uint64_t deadline = turn(&bits);
+        uint64_t deadline = manager_turn(&bits);
 
         sys_signal_wait(estate->signal, deadline, &raised);
         bits |= raised;
     }
-}
-
-void manager_fault(void)
-{
-    for (;;)
-        __builtin_trap();
 }

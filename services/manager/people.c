@@ -121,9 +121,9 @@ void people_ns(uint64_t v, char *out)
     if (v == 0)
         format(out, 32, "0");
     else if (v < NS_PER_MS)
-        format(out, 32, "%llu us", v / NS_PER_US);
+        format(out, 32, "%lu us", v / NS_PER_US);
     else if (seconds < 120)
-        format(out, 32, "%lu.%03llu s", seconds, v / NS_PER_MS % 1000);
+        format(out, 32, "%lu.%03lu s", seconds, v / NS_PER_MS % 1000);
     else
         format(out, 32, "%luh %02lum %02lus", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }

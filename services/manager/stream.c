@@ -100,7 +100,7 @@ static size_t text_piece(struct request *r, bool is_console, char *out, size_t c
 
 static size_t event_line(const struct event *e, char *out, size_t capacity)
 {
-    return format(out, capacity, "%6lu %5llu.%03llu %-7s %-20s %s%s%s\n", e->seq,
+    return format(out, capacity, "%6lu %5lu.%03lu %-7s %-20s %s%s%s\n", e->seq,
                   e->t_ns / NS_PER_SECOND, e->t_ns / NS_PER_MS % 1000,
                   severity_name(event_catalogue[e->id].severity), event_catalogue[e->id].name,
                   e->vm, e->vm[0] ? ": " : "", e->text);

@@ -276,9 +276,14 @@ static void resume_operation(struct vm *vm)
 {
     if (vm->machine.phase == VMM_ENDING && vm->process != HANDLE_NONE)
         sys_process_kill(vm->process);
-    if (vm->machine.phase == VMM_BOOTING && vm->process == HANDLE_NONE)
+    if (vm->machine.phase == VMM_NONE || vm->machine.phase == VMM_DRAINING)
+        vmm_release(vm);
+    if (vm->machine.phase == VMM_BOOTING && vm->process == HANDLE_NONE) {
+        vmm_release(vm);
+        vm_fail(vm, ERROR_FAILED, "vm start", "the manager ended while it made the vmm");
         vm_input(vm, INPUT_LAUNCH_FAILED);
-    else if (vm->machine.phase == VMM_DRAINING && drain(vm) == INPUT_DRAINED)
+    }
+    if (vm->is_used && vm->machine.phase == VMM_DRAINING && drain(vm) == INPUT_DRAINED)
         vm_input(vm, INPUT_DRAINED);
 }
 

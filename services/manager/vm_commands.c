@@ -240,6 +240,11 @@ void vm_command(struct request *r, const struct command_line *c)
         list(r);
         return;
     }
+    if (vm && !vm->machine.is_born && vm->machine.operation == OPERATION_NONE) {
+        answer_error(r, ERROR_TIMED_OUT, name, "try again", "what is left of %s is not yet gone",
+                     vm->name);
+        return;
+    }
     if (vm && (!vm->machine.is_born || vm->machine.operation == OPERATION_DELETE)) {
         request_defer(r, vm->name); /* it is neither quite there nor quite gone */
         return;

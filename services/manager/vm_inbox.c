@@ -90,7 +90,7 @@ static bool may_restart(struct vm *vm)
         return false;
     if (vm->restart_count >= VM_RESTARTS_MAX && now - oldest < VM_RESTART_WINDOW_NS) {
         event_emit(EVENT_VM_RESTART_GIVEN_UP, vm->name, NULL,
-                   "crashed more than %u times in %llu s and stays crashed", VM_RESTARTS_MAX,
+                   "crashed more than %u times in %lu s and stays crashed", VM_RESTARTS_MAX,
                    VM_RESTART_WINDOW_NS / NS_PER_SECOND);
         return false;
     }

@@ -84,11 +84,11 @@ enum vm_input {
 #define ACT_EVENT_DIED    (1u << 13) /* the vmm ended unasked: vmm-died, program-ended */
 #define ACT_EVENT_CRASHED (1u << 14)
 #define ACT_EVENT_DELETED (1u << 15)
-#define ACT_ANSWER_OLD_FAILED \
-    (1u << 15) /* whoever waited for another operation: it came to nothing */
-#define ACT_ANSWER_OK     (1u << 17)
-#define ACT_ANSWER_FAILED (1u << 18)
-#define ACT_FORGET        (1u << 19) /* close the rest, free the slot */
+/* Whoever waited for another operation: it came to nothing. */
+#define ACT_ANSWER_OLD_FAILED (1u << 16)
+#define ACT_ANSWER_OK         (1u << 17)
+#define ACT_ANSWER_FAILED     (1u << 18)
+#define ACT_FORGET            (1u << 19) /* close the rest, free the slot */
 
 /* Whether @input, a command (INPUT_START to INPUT_DELETE), can be done in @m's state. */
 bool vm_machine_allows(const struct vm_machine *m, enum vm_input input);

@@ -52,7 +52,7 @@ static char test_reason[1024];
     do {                                                       \
         const char *a_ = (a), *b_ = (b);                       \
         if (strcmp(a_, b_) != 0)                               \
-            TEST_FAIL("%s is \"%s\", not \"%s\"", #a, a_, b_); \
+            TEST_FAIL("%s is \"%.300s\", not \"%.300s\"", #a, a_, b_); \
     } while (0)
 
 /* @part stands somewhere in @text. */

@@ -1,0 +1,942 @@
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/ring.h"
+#include "services/manager/commands.h"
+#include "services/manager/main.h"
+#include "services/rt/startup.h"
+#include "services/rt/sys.h"
+#include "tests/unit/services/manager/fake_kernel.h"
+
+#define HANDLES    1024
+#define ROOT_BYTES MIB(256)
+
+struct fake fake;
+
+enum kind { BUDGET = 1, REGION, CHANNEL, PROCESS, PARTITION, SIGNAL, IOPORTS, INTERRUPT };
+
+struct object {
+    enum kind kind;
+    unsigned refs;
+    struct object *budget;
+    uint64_t charged;
+    uint64_t limit, used; /* BUDGET */
+    uint8_t *memory;      /* REGION, CHANNEL */
+    uint64_t bytes, bits;
+    struct {
+        struct object *signal;
+        unsigned bit;
+    } bound[6];
+    /* PROCESS */
+    char name[32];
+    enum fake_vmm_behaviour behaviour;
+    struct process_info info;
+    struct object *granted[8];
+    unsigned granted_count;
+    struct object *channel, *config, *console;
+    struct ring out, in;
+    bool was_ready, must_end;
+    struct object *next;
+};
+
+static struct object *table[HANDLES];
+static struct object *processes;
+static struct object *root, *estate;
+static struct startup_info startup;
+static jmp_buf manager_died;
+static uint64_t pending_bits;
+static unsigned made;
+
+/* ---- objects ---- */
+
+static void raise_bound(struct object *o, enum bind_event event)
+{
+    if (o->bound[event].signal)
+        o->bound[event].signal->bits |= 1ull << o->bound[event].bit;
+}
+
+static bool charge(struct object *budget, uint64_t bytes)
+{
+    if (bytes > budget->limit - budget->used)
+        return false;
+    budget->used += bytes;
+    return true;
+}
+
+static void uncharge(struct object *budget, uint64_t bytes)
+{
+    if (bytes > budget->used)
+        abort();
+    budget->used -= bytes;
+    if (!budget->used)
+        raise_bound(budget, BIND_BUDGET_EMPTY);
+}
+
+static void put(struct object *o)
+{
+    if (!o->refs)
+        abort();
+    if (--o->refs)
+        return;
+    if (o->kind == BUDGET && o->used)
+        abort(); /* objects hold their budget */
+    struct object *budget = o->budget;
+    if (budget) {
+        uncharge(budget, o->charged);
+        put(budget);
+    }
+    free(o->memory);
+    free(o);
+}
+
+/* NULL: out of budget, or the test wants it to fail. */
+static struct object *make(enum kind kind, struct object *budget, uint64_t bytes, uint64_t memory)
+{
+    if (fake.fail_at && ++made == fake.fail_at)
+        return NULL;
+    if (budget && !charge(budget, bytes))
+        return NULL;
+    struct object *o = calloc(1, sizeof(*o));
+    o->kind = kind;
+    o->refs = 1;
+    o->budget = budget;
+    o->charged = bytes;
+    if (budget)
+        budget->refs++;
+    if (memory)
+        o->memory = calloc(1, memory);
+    o->bytes = memory;
+    return o;
+}
+
+static handle_t give(struct object *o)
+{
+    for (handle_t h = 1; h < HANDLES; h++)
+        if (!table[h]) {
+            table[h] = o;
+            return h;
+        }
+    abort();
+}
+
+static struct object *find(handle_t h, enum kind kind)
+{
+    return h < HANDLES && table[h] && (!kind || table[h]->kind == kind) ? table[h] : NULL;
+}
+
+/* Each call of the manager passes here. */
+static void enter(void)
+{
+    fake.calls++;
+    if (fake.crash_at && fake.calls == fake.crash_at) {
+        fake.crash_at = 0;
+        longjmp(manager_died, 1);
+    }
+}
+
+void manager_fault(void)
+{
+    longjmp(manager_died, 1);
+}
+
+/* ---- UARTs ---- */
+
+static struct uart_model {
+    uint16_t base;
+    uint8_t ier, lcr;
+    bool thr_pending; /* the transmitter-empty interrupt */
+    char *in;
+    size_t in_n, in_at;
+    char *out;
+    size_t out_n, out_capacity;
+    struct object *interrupt;
+    bool is_masked, line;
+} uarts[2];
+
+static bool uart_line(const struct uart_model *u)
+{
+    return (u->ier & 1 && u->in_at < u->in_n) || (u->ier & 2 && u->thr_pending);
+}
+
+static void uart_update(struct uart_model *u)
+{
+    bool line = uart_line(u);
+
+    if (line && !u->line && !u->is_masked) {
+        u->is_masked = true;
+        raise_bound(u->interrupt, BIND_INTERRUPT);
+    }
+    u->line = line;
+}
+
+static uint8_t uart_read(struct uart_model *u, unsigned reg)
+{
+    uint8_t v = 0;
+
+    switch (reg) {
+    case 0: v = u->in_at < u->in_n ? (uint8_t)u->in[u->in_at++] : 0; break;
+    case 1: v = u->ier; break;
+    case 2:
+        v = u->ier & 1 && u->in_at < u->in_n ? 0xc4 : u->ier & 2 && u->thr_pending ? 0xc2 : 0xc1;
+        if (v == 0xc2)
+            u->thr_pending = false;
+        break;
+    case 5: v = (uint8_t)((fake.uart_stuck ? 0 : 0x60) | (u->in_at < u->in_n)); break;
+    default: break;
+    }
+    uart_update(u);
+    return v;
+}
+
+static void uart_write(struct uart_model *u, unsigned reg, uint8_t v)
+{
+    if (reg == 3)
+        u->lcr = v;
+    if (u->lcr & 0x80)
+        return;
+    if (reg == 0) {
+        if (u->out_n + 2 > u->out_capacity)
+            u->out = realloc(u->out, u->out_capacity = 2 * u->out_capacity + 4096);
+        u->out[u->out_n++] = (char)v;
+        u->out[u->out_n] = 0;
+        u->thr_pending = true;
+    }
+    if (reg == 1) {
+        if (v & 2 && !(u->ier & 2))
+            u->thr_pending = true;
+        u->ier = v;
+    }
+    if (reg == 2 && v & 2 && !u->out_n)
+        u->in_at = u->in_n;
+    uart_update(u);
+}
+
+static struct uart_model *uart_at(uint16_t port)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (port >= uarts[i].base && port < uarts[i].base + 8)
+            return &uarts[i];
+    return NULL;
+}
+
+static void uart_type(struct uart_model *u, const void *bytes, size_t n)
+{
+    u->in = realloc(u->in, u->in_n + n + 1);
+    memcpy(u->in + u->in_n, bytes, n);
+    u->in_n += n;
+    uart_update(u);
+}
+
+static uint8_t cmos_index;
+
+/* ---- system calls ---- */
+
+void sys_exit(uint64_t code)
+{
+    fprintf(stderr, "the manager exited with %lu\n", code);
+    abort();
+}
+
+uint64_t sys_clock(void)
+{
+    return fake.now;
+}
+
+void sys_log_write(const char *text, size_t bytes)
+{
+    (void)text;
+    (void)bytes;
+}
+
+enum err sys_log_read(struct log_read *r)
+{
+    static const char log[] = "first line\nsecond \xff line\n";
+
+    r->from = min(r->from, sizeof(log) - 1);
+    r->bytes = min(r->capacity, sizeof(log) - 1 - r->from);
+    memcpy(r->text, log + r->from, r->bytes);
+    r->next = r->from + r->bytes;
+    return OK;
+}
+
+enum err sys_handle_close(handle_t h)
+{
+    enter();
+    struct object *o = find(h, 0);
+    if (!o)
+        return ERR_HANDLE;
+    table[h] = NULL;
+    put(o);
+    return OK;
+}
+
+enum err sys_bind(handle_t h, enum bind_event event, handle_t signal, unsigned bit)
+{
+    enter();
+    struct object *o = find(h, 0), *s = find(signal, SIGNAL);
+    if (!o || !s || bit > 63)
+        return ERR_HANDLE;
+    o->bound[event].signal = s;
+    o->bound[event].bit = bit;
+    return OK;
+}
+
+static enum err make_handle(struct object *o, handle_t *out)
+{
+    if (!o)
+        return ERR_MEMORY;
+    *out = give(o);
+    return OK;
+}
+
+enum err sys_budget_create(handle_t parent, uint64_t bytes, handle_t *out)
+{
+    enter();
+    struct object *p = find(parent, BUDGET);
+    struct object *o = p ? make(BUDGET, p, bytes, 0) : NULL;
+    if (o)
+        o->limit = bytes;
+    return make_handle(o, out);
+}
+
+enum err sys_budget_info(handle_t h, struct budget_info *out)
+{
+    enter();
+    struct object *o = find(h, BUDGET);
+    if (!o)
+        return ERR_HANDLE;
+    *out = (struct budget_info){ .limit_bytes = o->limit, .used_bytes = o->used };
+    return OK;
+}
+
+enum err sys_region_create(handle_t budget, uint64_t bytes, handle_t *out)
+{
+    enter();
+    struct object *b = find(budget, BUDGET);
+    return make_handle(b ? make(REGION, b, round_up(bytes, PAGE_BYTES), bytes) : NULL, out);
+}
+
+enum err sys_region_map(handle_t h, uint64_t offset, uint64_t bytes, unsigned prot, void **out)
+{
+    enter();
+    (void)prot;
+    struct object *o = find(h, REGION);
+    if (!o)
+        return ERR_HANDLE;
+    if (!range_fits(offset, bytes, round_up(o->bytes, PAGE_BYTES)))
+        return ERR_ARGUMENT;
+    *out = o->memory + offset;
+    return OK;
+}
+
+enum err sys_unmap(void *address)
+{
+    enter();
+    return address ? OK : ERR_ARGUMENT;
+}
+
+enum err sys_signal_create(handle_t budget, handle_t *out)
+{
+    enter();
+    struct object *b = find(budget, BUDGET);
+    return make_handle(b ? make(SIGNAL, b, 64, 0) : NULL, out);
+}
+
+enum err sys_signal_wait(handle_t h, uint64_t deadline_ns, uint64_t *bits)
+{
+    struct object *o = find(h, SIGNAL);
+
+    (void)deadline_ns;
+    *bits = 0;
+    if (!o)
+        return ERR_HANDLE;
+    *bits = o->bits;
+    o->bits = 0;
+    return *bits ? OK : ERR_TIMED_OUT;
+}
+
+#define RING_DATA  16384u
+#define RING_BYTES (4096u + RING_DATA)
+
+enum err sys_channel_create(handle_t budget, uint64_t data_bytes, handle_t out[2])
+{
+    enter();
+    struct object *b = find(budget, BUDGET);
+    if (data_bytes != RING_DATA)
+        abort();
+    struct object *o = b ? make(CHANNEL, b, 2 * RING_BYTES, 2 * RING_BYTES) : NULL;
+    if (!o)
+        return ERR_MEMORY;
+    ring_init((void *)o->memory);
+    ring_init((void *)(o->memory + RING_BYTES));
+    o->refs++;
+    out[0] = give(o);
+    out[1] = give(o);
+    return OK;
+}
+
+enum err sys_channel_map(handle_t h, void **out)
+{
+    enter();
+    struct object *o = find(h, CHANNEL);
+    if (!o)
+        return ERR_HANDLE;
+    *out = o->memory;
+    return OK;
+}
+
+enum err sys_channel_signal(handle_t h)
+{
+    enter();
+    return find(h, CHANNEL) ? OK : ERR_HANDLE;
+}
+
+enum err sys_partition_create(handle_t budget, uint64_t memory_bytes, handle_t *out)
+{
+    enter();
+    struct object *b = find(budget, BUDGET);
+    return make_handle(b ? make(PARTITION, b, round_up(memory_bytes, LARGE_BYTES), 0) : NULL, out);
+}
+
+enum err sys_vcpu_info(handle_t partition, unsigned index, struct vcpu_info *out)
+{
+    enter();
+    if (!find(partition, PARTITION) || index)
+        return ERR_HANDLE;
+    memset(out, 0, sizeof(*out));
+    out->exits[EXIT_CPUID] = 3;
+    out->exits[EXIT_IO] = 40;
+    out->trace_total = 40;
+    for (unsigned i = 0; i < VCPU_TRACE_COUNT; i++)
+        out->trace[i] = (struct vcpu_trace){ .t_ns = i, .rip = 0x100000 + i, .kind = EXIT_IO };
+    return OK;
+}
+
+enum err sys_process_create(const struct process_create *p, handle_t *out)
+{
+    enter();
+    struct object *b = find(p->budget, BUDGET);
+    struct object *o = b ? make(PROCESS, b, KIB(512), 0) : NULL;
+    if (!o)
+        return ERR_MEMORY;
+    snprintf(o->name, sizeof(o->name), "%s", p->name);
+    o->behaviour = fake.behaviour;
+    o->info.state = PROCESS_RUNNING;
+    for (uint32_t i = 0; i < p->grant_count; i++) {
+        struct object *g = find(p->grants[i].handle, 0);
+        if (!g)
+            abort();
+        g->refs++;
+        o->granted[o->granted_count++] = g;
+        if (!strcmp(p->grants[i].name, VMM_GRANT_CONTROL))
+            o->channel = g;
+        if (!strcmp(p->grants[i].name, VMM_GRANT_CONFIG))
+            o->config = g;
+        if (!strcmp(p->grants[i].name, VMM_GRANT_CONSOLE))
+            o->console = g;
+    }
+    if (ring_attach_reader(&o->in, o->channel->memory, RING_DATA) ||
+        ring_attach_writer(&o->out, o->channel->memory + RING_BYTES, RING_DATA))
+        abort();
+    o->refs++;
+    o->next = processes;
+    processes = o;
+    *out = give(o);
+    return OK;
+}
+
+enum err sys_process_kill(handle_t h)
+{
+    enter();
+    struct object *o = find(h, PROCESS);
+    if (!o)
+        return ERR_HANDLE;
+    if (o->info.state == PROCESS_RUNNING) {
+        o->must_end = true;
+        o->info.end = PROCESS_END_KILLED;
+    }
+    return OK;
+}
+
+enum err sys_process_fault(handle_t h)
+{
+    enter();
+    struct object *o = find(h, PROCESS);
+    if (!o)
+        return ERR_HANDLE;
+    o->must_end = true;
+    o->info.end = PROCESS_END_FAULT;
+    o->info.fault_vector = 6;
+    o->info.fault_rip = 0x400123;
+    return OK;
+}
+
+enum err sys_process_info(handle_t h, struct process_info *out)
+{
+    enter();
+    struct object *o = find(h, PROCESS);
+    if (!o)
+        return ERR_HANDLE;
+    *out = o->info;
+    return OK;
+}
+
+enum err sys_ioport_read(handle_t h, uint16_t port, unsigned width, uint32_t *out)
+{
+    struct uart_model *u = uart_at(port);
+
+    if (!find(h, IOPORTS) || width != 1)
+        abort();
+    *out = u ? uart_read(u, (unsigned)(port - u->base)) : port == 0x71 ? fake.cmos[cmos_index] : 0;
+    return OK;
+}
+
+enum err sys_ioport_write(handle_t h, uint16_t port, unsigned width, uint32_t value)
+{
+    struct uart_model *u = uart_at(port);
+
+    if (!find(h, IOPORTS) || width != 1)
+        abort();
+    if (u)
+        uart_write(u, (unsigned)(port - u->base), (uint8_t)value);
+    else if (port == 0x70)
+        cmos_index = value & 127;
+    return OK;
+}
+
+enum err sys_interrupt_ack(handle_t h)
+{
+    enter();
+    struct object *o = find(h, INTERRUPT);
+    for (unsigned i = 0; o && i < 2; i++)
+        if (uarts[i].interrupt == o)
+            uarts[i].is_masked = false;
+    return o ? OK : ERR_HANDLE;
+}
+
+enum err sys_host_info(struct host_info *out)
+{
+    enter();
+    memset(out, 0, sizeof(*out));
+    out->uptime_ns = fake.now;
+    out->memory_bytes = GIB(1);
+    out->memory_free_bytes = root->limit - root->used;
+    out->handle_count = fake_handle_count();
+    out->cpu_count = 2;
+    out->boot = 'p';
+    out->virt = 's';
+    out->is_debug = 1;
+    memset(out->features, HOST_FEATURE_OK, sizeof(out->features));
+    out->features[HOST_FEATURE_IOMMU] = HOST_FEATURE_MISSING;
+    return OK;
+}
+
+enum err sys_host_poweroff(void)
+{
+    enter();
+    fake.is_powered_off = true;
+    return ERR_UNSUPPORTED;
+}
+
+enum err sys_debug(enum debug_op op, uint64_t argument, void *data, uint64_t bytes, uint64_t *out)
+{
+    enter();
+    (void)argument;
+    *out = 0;
+    if (op == DEBUG_ROOTS && bytes >= sizeof(struct debug_root)) {
+        *(struct debug_root *)data = (struct debug_root){ "kernel", 0x1000 };
+        *out = 1;
+    }
+    return OK;
+}
+
+/* ---- start-up page ---- */
+
+const struct startup_info *startup_info(void)
+{
+    return &startup;
+}
+
+const struct startup_grant *startup_grant(const char *name)
+{
+    for (uint32_t i = 0; i < startup.grant_count; i++)
+        if (!strcmp(startup.grants[i].name, name))
+            return &startup.grants[i];
+    return NULL;
+}
+
+handle_t startup_handle(const char *name)
+{
+    const struct startup_grant *g = startup_grant(name);
+
+    return g ? g->handle : HANDLE_NONE;
+}
+
+static void grant(const char *name, enum grant_kind kind, struct object *o, uint64_t bytes)
+{
+    struct startup_grant *g = &startup.grants[startup.grant_count++];
+
+    g->handle = give(o);
+    g->kind = kind;
+    g->bytes = bytes;
+    snprintf(g->name, sizeof(g->name), "%s", name);
+    if (g->handle != startup.grant_count)
+        abort();
+}
+
+static void grant_module(const char *name, const char *text, uint64_t bytes)
+{
+    struct object *o = make(REGION, NULL, 0, round_up(bytes, PAGE_BYTES));
+
+    if (text)
+        memcpy(o->memory, text, bytes);
+    grant(name, GRANT_MODULE, o, bytes);
+}
+
+static void clear(void)
+{
+    for (unsigned i = 0; i < HANDLES; i++)
+        if (table[i])
+            memset(table[i]->bound, 0, sizeof(table[i]->bound));
+    for (struct object *p = processes, *next; p; p = next) {
+        next = p->next;
+        memset(p->bound, 0, sizeof(p->bound));
+        while (p->granted_count)
+            put(p->granted[--p->granted_count]);
+        put(p);
+    }
+    processes = NULL;
+    for (unsigned i = 0; i < HANDLES; i++)
+        if (table[i] && table[i]->kind != BUDGET) {
+            put(table[i]);
+            table[i] = NULL;
+        }
+    for (unsigned i = HANDLES; i--;)
+        if (table[i]) {
+            put(table[i]);
+            table[i] = NULL;
+        }
+    for (unsigned i = 0; i < 2; i++) {
+        free(uarts[i].in);
+        free(uarts[i].out);
+    }
+}
+
+void fake_boot(const char *config)
+{
+    static const uint8_t cmos[] = { 0x56, 0, 0x34, 0, 0x12, 0, 0, 0x22, 0x11, 0x26, 0x26, 0x02 };
+
+    clear();
+    memset(&fake, 0, sizeof(fake));
+    memset(&startup, 0, sizeof(startup));
+    memset(uarts, 0, sizeof(uarts));
+    made = 0;
+    fake.now = NS_PER_SECOND;
+    memcpy(fake.cmos, cmos, sizeof(cmos));
+    fake.cmos[0x0a] = 0x26;
+    fake.cmos[0x32] = 0x20;
+    uarts[0].base = 0x3f8;
+    uarts[1].base = 0x2f8;
+    root = make(BUDGET, NULL, 0, 0);
+    root->limit = ROOT_BYTES;
+    grant("budget", GRANT_BUDGET, root, 0);
+    estate = make(REGION, root, MIB(4), MIB(4));
+    grant("estate", GRANT_ESTATE, estate, MIB(4));
+    grant("console-ports", GRANT_IOPORTS, make(IOPORTS, NULL, 0, 0), 0);
+    uarts[0].interrupt = make(INTERRUPT, NULL, 0, 0);
+    grant("console-irq", GRANT_INTERRUPT, uarts[0].interrupt, 0);
+    grant("control-ports", GRANT_IOPORTS, make(IOPORTS, NULL, 0, 0), 0);
+    uarts[1].interrupt = make(INTERRUPT, NULL, 0, 0);
+    grant("control-irq", GRANT_INTERRUPT, uarts[1].interrupt, 0);
+    grant("rtc-ports", GRANT_IOPORTS, make(IOPORTS, NULL, 0, 0), 0);
+    grant_module("vmlinuz", NULL, MIB(8));
+    grant_module("guest.cpio", NULL, KIB(100));
+    if (config)
+        grant_module("bulkhead.conf", config, strlen(config));
+    manager_come_up();
+    pending_bits = UINT64_MAX;
+    fake_run();
+}
+
+/* ---- the vmms ---- */
+
+static void vmm_send(struct object *p, uint32_t type, uint32_t sequence, const void *more, size_t n)
+{
+    struct vmm_message m = { type, sequence };
+    struct ring_packet h = { .type = RING_DATA_INBAND };
+    struct ring_part parts[] = { { &m, sizeof(m) }, { more, n } };
+    bool signal;
+
+    if (ring_write(&p->out, &h, parts, 2, &signal))
+        abort();
+    raise_bound(p->channel, BIND_CHANNEL);
+}
+
+static void vmm_first_step(struct object *p)
+{
+    struct vmm_failure f = { .err = ERR_FORMAT,
+                             .message = "vmlinuz is no kernel",
+                             .hint = "use a bzImage" };
+
+    switch (p->behaviour) {
+    case VMM_BAD_IMAGE: vmm_send(p, VMM_FAILED, 0, &f, sizeof(f)); break;
+    case VMM_SILENT: break;
+    case VMM_DIES:
+        p->must_end = true;
+        p->info.end = PROCESS_END_FAULT;
+        p->info.fault_vector = 14;
+        break;
+    case VMM_GARBAGE: vmm_send(p, 0x999, 0, &f, sizeof(f)); break;
+    case VMM_BREAKS_RING:
+        ((struct ring_control *)(void *)(p->channel->memory + RING_BYTES))->write_index =
+            0xfffffff0;
+        raise_bound(p->channel, BIND_CHANNEL);
+        break;
+    default: vmm_send(p, VMM_READY, 0, NULL, 0);
+    }
+}
+
+static void vmm_read(struct object *p)
+{
+    struct ring_packet h;
+
+    while (ring_peek(&p->in, &h) == OK) {
+        struct vmm_message m;
+        struct vmm_answer a = { .err = p->behaviour == VMM_REFUSES ? ERR_STATE : OK };
+
+        if (ring_read(&p->in, &h, ring_payload_offset(&h), &m, sizeof(m)))
+            abort();
+        ring_advance(&p->in, &h);
+        (void)!ring_commit(&p->in);
+        if (p->behaviour != VMM_DEAF)
+            vmm_send(p, VMM_ANSWER, m.sequence, &a, sizeof(a));
+    }
+}
+
+static void vmm_ended(struct object *p)
+{
+    p->info.state = PROCESS_ENDED;
+    while (p->granted_count)
+        put(p->granted[--p->granted_count]);
+    raise_bound(p, BIND_PROCESS_END);
+}
+
+static bool vmms_step(void)
+{
+    bool did = false;
+
+    for (struct object **at = &processes; *at;) {
+        struct object *p = *at;
+
+        if (p->must_end && !fake.kills_hang) {
+            *at = p->next;
+            vmm_ended(p);
+            put(p);
+            did = true;
+            continue;
+        }
+        if (!p->was_ready && !p->must_end) {
+            p->was_ready = did = true;
+            vmm_first_step(p);
+        }
+        if (!p->must_end)
+            vmm_read(p);
+        at = &p->next;
+    }
+    return did;
+}
+
+static struct object *vmm(const char *name)
+{
+    for (struct object *p = processes; p; p = p->next)
+        if (!strcmp(p->name + 4, name) && !p->must_end)
+            return p;
+    return NULL;
+}
+
+bool fake_vmm_exists(const char *name)
+{
+    return vmm(name) != NULL;
+}
+
+struct vmm_console *fake_vmm_console(const char *name)
+{
+    return (void *)vmm(name)->console->memory;
+}
+
+const struct vmm_config *fake_vmm_config(const char *name)
+{
+    return (const void *)vmm(name)->config->memory;
+}
+
+void fake_vmm_print(const char *name, const char *text, size_t n)
+{
+    struct object *p = vmm(name);
+    struct vmm_console *c = (void *)p->console->memory;
+
+    for (size_t i = 0; i < n; i++)
+        c->out[c->out_total++ % VMM_CONSOLE_OUT_BYTES] = (uint8_t)text[i];
+    if (c->wants_wake)
+        raise_bound(p->channel, BIND_CHANNEL);
+}
+
+void fake_vmm_end(const char *name, enum vmm_end_cause cause, uint32_t exit_code)
+{
+    struct vmm_end e = { .cause = cause, .exit_code = exit_code, .code_bytes = 2 };
+
+    e.state.rip = 0x1234;
+    e.state.cr2 = 0x77;
+    e.code[0] = 0x0f;
+    e.code[1] = 0x0b;
+    if (cause == VMM_END_TRIPLE_FAULT)
+        snprintf(e.text, sizeof(e.text), "triple fault at rip=0x1234");
+    vmm_send(vmm(name), VMM_ENDED, 0, &e, sizeof(e));
+}
+
+void fake_vmm_fault(const char *name)
+{
+    struct object *p = vmm(name);
+
+    p->must_end = true;
+    p->info.end = PROCESS_END_FAULT;
+    p->info.fault_vector = 13;
+}
+
+/* ---- running ---- */
+
+static uint64_t next_deadline;
+
+void fake_restart_manager(void)
+{
+    startup.start_count++;
+    if (setjmp(manager_died))
+        startup.start_count++;
+    manager_come_up();
+    pending_bits = UINT64_MAX;
+}
+
+unsigned fake_starts(void)
+{
+    return startup.start_count;
+}
+
+static struct object *signal_object(void)
+{
+    for (unsigned i = 0; i < HANDLES; i++)
+        if (table[i] && table[i]->kind == SIGNAL)
+            return table[i];
+    abort();
+}
+
+static void run_manager(void)
+{
+    for (unsigned idle = 0; idle < 2;) {
+        next_deadline = manager_turn(&pending_bits);
+        bool did = vmms_step();
+        struct object *signal = signal_object();
+
+        pending_bits |= signal->bits;
+        signal->bits = 0;
+        idle = did || pending_bits || next_deadline == 0 ? 0 : idle + 1;
+    }
+}
+
+void fake_run(void)
+{
+    if (setjmp(manager_died))
+        fake_restart_manager();
+    if (setjmp(manager_died))
+        fake_restart_manager();
+    run_manager();
+}
+
+void fake_advance(uint64_t ns)
+{
+    uint64_t end = fake.now + ns;
+
+    while (fake.now < end) {
+        fake.now = min(end, max(next_deadline, fake.now + 1));
+        fake_run();
+    }
+}
+
+void fake_type(const char *text)
+{
+    uart_type(&uarts[0], text, strlen(text));
+    fake_run();
+}
+
+void fake_control_bytes(const void *bytes, size_t n)
+{
+    uart_type(&uarts[1], bytes, n);
+    fake_run();
+}
+
+void fake_control(const char *text)
+{
+    fake_control_bytes(text, strlen(text));
+}
+
+const char *fake_console_output(void)
+{
+    return uarts[0].out ? uarts[0].out : "";
+}
+
+const char *fake_control_output(void)
+{
+    return uarts[1].out ? uarts[1].out : "";
+}
+
+void fake_forget_output(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uarts[i].out_n = 0;
+        if (uarts[i].out)
+            uarts[i].out[0] = 0;
+    }
+}
+
+const char *fake_answer(unsigned id)
+{
+    static char *line;
+    char head[32];
+    const char *out = fake_control_output();
+
+    snprintf(head, sizeof(head), "{\"id\":%u,", id);
+    for (const char *at = out; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+        if (!strncmp(at, head, strlen(head)) && strchr(at, '\n')) {
+            free(line);
+            line = strndup(at, (size_t)(strchr(at, '\n') - at));
+            return line;
+        }
+    return NULL;
+}
+
+const char *fake_ask(const char *command)
+{
+    static unsigned id = 1000;
+    size_t n = strlen(command) + 32;
+    char *line = malloc(n);
+
+    snprintf(line, n, "@%u %s\n", ++id, command);
+    fake_control(line);
+    free(line);
+    const char *answer = fake_answer(id);
+    return answer ? answer : "";
+}
+
+uint64_t fake_budget_used(void)
+{
+    return root->used;
+}
+
+unsigned fake_handle_count(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < HANDLES; i++)
+        n += table[i] != NULL;
+    return n;
+}
