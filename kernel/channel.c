@@ -15,7 +15,7 @@ enum err channel_create(struct budget *b, uint64_t data_bytes, struct channel **
         return ERR_MEMORY;
     c->lock = SPINLOCK(RANK_HANDLES);
     c->ring_pages = 1 + data_bytes / PAGE_BYTES;
-    c->pages = kernel_alloc(b, 2 * c->ring_pages * sizeof(hpa_t));
+    c->pages = kernel_alloc(b, 3 * c->ring_pages * sizeof(hpa_t));
     for (uint64_t i = 0; c->pages && i < 2 * c->ring_pages; i++)
         if (frames_take(b, 0, FRAME_PROGRAM, &c->pages[i])) {
             object_put(&c->object);
@@ -25,6 +25,8 @@ enum err channel_create(struct budget *b, uint64_t data_bytes, struct channel **
         object_put(&c->object);
         return ERR_MEMORY;
     }
+    for (uint64_t i = 0; i < c->ring_pages; i++)
+        c->pages[2 * c->ring_pages + i] = c->pages[i];
     *out = c;
     return OK;
 }
@@ -49,7 +51,7 @@ void channel_destroy(struct object *o)
     for (uint64_t i = 0; c->pages && i < 2 * c->ring_pages; i++)
         if (c->pages[i].v)
             frames_give(o->budget, c->pages[i], 0);
-    kernel_free(o->budget, c->pages, 2 * c->ring_pages * sizeof(hpa_t));
+    kernel_free(o->budget, c->pages, 3 * c->ring_pages * sizeof(hpa_t));
 }
 
 void channel_end_opened(struct object *o, uint32_t end)
@@ -71,20 +73,9 @@ void channel_end_closed(struct object *o, uint32_t end)
 
 enum err channel_map(struct channel *c, unsigned end, struct space *s, uint64_t *va)
 {
-    uint64_t first = 0, second = 0, n = c->ring_pages;
-    enum err err = space_reserve(s, 2 * n * PAGE_BYTES, PAGE_BYTES, va);
-
-    if (err)
-        return err;
-    first = *va;
-    second = *va + n * PAGE_BYTES;
-    err = space_map_pages(s, &c->object, c->pages + (end ? n : 0), n, true, &first);
-    if (err)
-        return err;
-    err = space_map_pages(s, &c->object, c->pages + (end ? 0 : n), n, true, &second);
-    if (err && space_unmap(s, first))
-        return err;
-    return err;
+    *va = 0;
+    return space_map_pages(s, &c->object, c->pages + (end ? c->ring_pages : 0), 2 * c->ring_pages,
+                           true, va);
 }
 
 void channel_signal(struct channel *c, unsigned end)

@@ -22,7 +22,8 @@ struct channel {
     struct spinlock lock; /* rank HANDLES */
     struct channel_end ends[2];
     uint64_t ring_pages; /* control page and data, each way */
-    hpa_t *pages;        /* 2 * ring_pages: the ring that end 0 writes, then end 1's */
+    hpa_t *pages; /* the ring that end 0 writes, end 1's, and the first again: so that each end
+                     maps two rings in a row, its own first */
 };
 
 enum err channel_create(struct budget *b, uint64_t data_bytes, struct channel **out) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* From a PVH hand-over to struct boot_info. The only module of QEMU's -initrd is a newc cpio
  * archive of the boot files; each becomes a module in place. */
 #include "boot/boot_info.h"
-#include "boot/pvh/start_info.h"
+#include "lib/abi/pvh.h"
 #include "lib/cpio.h"
 #include "lib/format.h"
 #include "lib/string.h"

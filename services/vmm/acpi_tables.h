@@ -1,0 +1,16 @@
+/* The guest's ACPI tables: a hardware-reduced machine with a UART, power and reset registers.
+ * Source: ACPI 6.4, chapters 5 "ACPI Software Programming Model" and 20 "AML Specification". */
+#pragma once
+#include "services/vmm/guest_memory.h"
+
+/* Ports of the machine's power and reset registers. */
+#define ACPI_PORT_SLEEP_CONTROL 0x600
+#define ACPI_PORT_SLEEP_STATUS 0x601
+#define ACPI_PORT_RESET 0x602
+#define ACPI_RESET_VALUE 1
+#define ACPI_SLEEP_ENABLE 0x20
+#define ACPI_SLEEP_TYPE(v) ((v) >> 2 & 7)
+#define ACPI_S5_TYPE 5
+
+/* Writes RSDP, XSDT, FADT, MADT and DSDT from LAYOUT_ACPI on; the RSDP comes first. */
+enum err acpi_write_tables(const struct guest_memory *m, unsigned vcpu_count) MUST_CHECK;

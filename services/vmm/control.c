@@ -1,0 +1,99 @@
+#include "services/vmm/control.h"
+#include "services/rt/log.h"
+#include "services/rt/startup.h"
+#include "services/rt/sys.h"
+
+enum err control_open(struct control *c)
+{
+    const struct startup_grant *g = startup_grant(VMM_GRANT_CONTROL);
+    uint32_t data_bytes;
+    uint8_t *at;
+    void *mapped;
+    enum err err = g ? sys_channel_map(g->handle, &mapped) : ERR_NOT_FOUND;
+
+    if (err)
+        return err;
+    c->channel = g->handle;
+    data_bytes = (uint32_t)g->bytes;
+    at = mapped;
+    err = ring_attach_writer(&c->out, at, data_bytes);
+    if (!err)
+        err = ring_attach_reader(&c->in, at + PAGE_BYTES + data_bytes, data_bytes);
+    return err;
+}
+
+void control_send(struct control *c, uint32_t type, uint32_t sequence, const void *payload,
+                  uint32_t bytes)
+{
+    struct vmm_message head = { type, sequence };
+    struct ring_packet packet = { .type = RING_DATA_INBAND };
+    struct ring_part parts[] = { { &head, sizeof(head) }, { payload, bytes } };
+    bool wants_signal = false;
+    enum err err = ring_write(&c->out, &packet, parts, payload ? 2 : 1, &wants_signal);
+
+    if (err)
+        log_line("message 0x%x to the manager is lost: %s", type, err_name(err));
+    else
+        sys_channel_signal(c->channel); /* few messages: none waits for a mask */
+}
+
+static void answer(struct control *c, uint32_t sequence, enum err err)
+{
+    struct vmm_answer a = { .err = err };
+
+    control_send(c, VMM_ANSWER, sequence, &a, sizeof(a));
+}
+
+static void obey(struct control *c, struct machine *m, const struct vmm_message *message)
+{
+    uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
+
+    switch (message->type) {
+    case VMM_START:
+    case VMM_RESUME:
+        machine_run(m);
+        answer(c, message->sequence, state == MACHINE_ENDED ? ERR_STATE : OK);
+        break;
+    case VMM_PAUSE:
+        machine_pause(m);
+        c->pause_sequence = message->sequence; /* answered when the vCPU has parked */
+        break;
+    default:
+        answer(c, message->sequence, ERR_UNSUPPORTED);
+    }
+}
+
+static void take_messages(struct control *c, struct machine *m)
+{
+    struct ring_packet packet;
+    struct vmm_message message;
+    enum err err;
+
+    while ((err = ring_peek(&c->in, &packet)) == OK) {
+        if (ring_payload_bytes(&packet) >= sizeof(message) &&
+            ring_read(&c->in, &packet, ring_payload_offset(&packet), &message, sizeof(message)) ==
+                OK)
+            obey(c, m, &message);
+        ring_advance(&c->in, &packet);
+    }
+    if (ring_commit(&c->in))
+        sys_channel_signal(c->channel);
+    if (err != ERR_EMPTY)
+        log_line("the manager's ring is broken: %s", err_name(err));
+}
+
+void control_serve(struct control *c, struct machine *m)
+{
+    take_messages(c, m);
+    uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
+    bool is_ended = state == MACHINE_ENDED;
+
+    if (c->pause_sequence && (is_ended || __atomic_load_n(&m->is_parked, __ATOMIC_ACQUIRE))) {
+        answer(c, c->pause_sequence, is_ended ? ERR_STATE : OK);
+        c->pause_sequence = 0;
+    }
+    if (is_ended && !c->has_told_end) {
+        c->has_told_end = true;
+        control_send(c, VMM_ENDED, 0, &m->end, sizeof(m->end));
+    }
+}

@@ -1,0 +1,199 @@
+#include <stdarg.h>
+
+#include "lib/format.h"
+#include "lib/string.h"
+#include "services/rt/startup.h"
+#include "services/rt/sys.h"
+#include "services/vmm/acpi_tables.h"
+#include "services/vmm/loader/loader.h"
+#include "services/vmm/machine.h"
+#include "services/vmm/vcpu.h"
+
+#define VCPU_STACK_BYTES 16384u
+
+static uint8_t vcpu_stack[VCPU_STACK_BYTES] ALIGNED(16);
+
+/* ---- the console region ---- */
+
+static void console_send(struct vuart_line *line, uint8_t byte)
+{
+    struct console_line *c = container_of(line, struct console_line, line);
+    struct vmm_console *s = c->shared;
+    uint64_t total = s->out_total;
+
+    s->out[total % VMM_CONSOLE_OUT_BYTES] = byte;
+    __atomic_store_n(&s->out_total, total + 1, __ATOMIC_RELEASE);
+    if (__atomic_load_n(&s->wants_wake, __ATOMIC_RELAXED))
+        sys_channel_signal(c->control);
+}
+
+static bool console_receive(struct vuart_line *line, uint8_t *byte)
+{
+    struct console_line *c = container_of(line, struct console_line, line);
+    struct vmm_console *s = c->shared;
+    uint64_t taken = s->in_taken;
+
+    if (taken == __atomic_load_n(&s->in_total, __ATOMIC_ACQUIRE))
+        return false;
+    *byte = s->in[taken % VMM_CONSOLE_IN_BYTES];
+    __atomic_store_n(&s->in_taken, taken + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* ---- building ---- */
+
+static enum err map_grant(const char *name, unsigned prot, const void **out, uint64_t *bytes)
+{
+    const struct startup_grant *g = startup_grant(name);
+    void *at;
+    enum err err = g ? OK : ERR_NOT_FOUND;
+
+    if (!err)
+        err = sys_region_map(g->handle, 0, g->bytes, prot, &at);
+    if (!err) {
+        *out = at;
+        *bytes = g->bytes;
+    }
+    return err;
+}
+
+static enum err map_view(struct machine *m, gpa_t gpa, uint64_t bytes, uint8_t **out)
+{
+    handle_t view;
+    void *at;
+    enum err err = sys_view_create(m->partition, gpa, bytes, PROT_READ | PROT_WRITE, &view);
+
+    if (!err)
+        err = sys_view_map(view, &at);
+    if (!err)
+        *out = at;
+    return err;
+}
+
+static enum err make_memory(struct machine *m)
+{
+    uint64_t left, bytes = m->config->memory_bytes;
+    enum err err;
+
+    do {
+        err = sys_partition_populate(m->partition, &left);
+    } while (!err && left);
+    m->memory.low_bytes = min(bytes, GUEST_LOW_END);
+    m->memory.high_bytes = bytes - m->memory.low_bytes;
+    if (!err)
+        err = map_view(m, (gpa_t){ 0 }, m->memory.low_bytes, &m->memory.low);
+    if (!err && m->memory.high_bytes)
+        err = map_view(m, (gpa_t){ GUEST_HIGH_START }, m->memory.high_bytes, &m->memory.high);
+    return err;
+}
+
+static enum err load_kernel(struct machine *m, struct vcpu_state *state, struct loader_failure *why)
+{
+    struct loader_input in = {
+        .memory = &m->memory,
+        .kernel_name = m->config->kernel_name,
+        .cmdline = m->config->cmdline,
+        .type = m->config->type,
+    };
+    const void *at;
+    uint64_t unused;
+    enum err err = map_grant(VMM_GRANT_KERNEL, PROT_READ, &at, &unused);
+
+    if (err)
+        return err;
+    in.kernel = at;
+    in.kernel_bytes = m->config->kernel_bytes;
+    if (m->config->initrd_bytes) {
+        err = map_grant(VMM_GRANT_INITRD, PROT_READ, &at, &unused);
+        in.initrd = at;
+        in.initrd_bytes = m->config->initrd_bytes;
+    }
+    return err ? err : loader_load(&in, state, why);
+}
+
+enum err machine_build(struct machine *m, struct loader_failure *why)
+{
+    const void *config, *console;
+    uint64_t bytes;
+    struct vcpu_state state;
+    enum err err = map_grant(VMM_GRANT_CONFIG, PROT_READ, &config, &bytes);
+
+    if (!err)
+        err = map_grant(VMM_GRANT_CONSOLE, PROT_READ | PROT_WRITE, &console, &bytes);
+    if (err)
+        return err;
+    m->config = config;
+    m->console.shared = (struct vmm_console *)(uintptr_t)console;
+    m->console.line = (struct vuart_line){ console_send, console_receive };
+    m->console.control = m->control;
+    vuart_reset(&m->uart, &m->console.line);
+    err = make_memory(m);
+    if (err)
+        return loader_fail(why, err, "give it less memory, or delete another VM",
+                           "no memory for the VM's %lu MiB", m->config->memory_bytes >> 20);
+    err = load_kernel(m, &state, why);
+    if (!err)
+        err = acpi_write_tables(&m->memory, m->config->cpu_count);
+    if (!err)
+        err = sys_vcpu_create(m->partition, 0, &m->vcpu);
+    if (!err)
+        err = sys_vcpu_set(m->vcpu, &state);
+    return err;
+}
+
+enum err machine_start_vcpu(struct machine *m)
+{
+    handle_t thread;
+
+    return sys_thread_create(vcpu_thread, vcpu_stack + sizeof(vcpu_stack), m, &thread);
+}
+
+/* ---- states ---- */
+
+void machine_run(struct machine *m)
+{
+    uint32_t from = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
+
+    if (from == MACHINE_ENDED)
+        return;
+    __atomic_store_n(&m->is_parked, 0, __ATOMIC_RELEASE);
+    if (__atomic_compare_exchange_n(&m->state, &from, MACHINE_RUNNING, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        sys_signal_raise(m->go, 1);
+}
+
+void machine_pause(struct machine *m)
+{
+    uint32_t from = MACHINE_RUNNING;
+
+    if (__atomic_compare_exchange_n(&m->state, &from, MACHINE_PAUSED, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        sys_vcpu_kick(m->vcpu);
+}
+
+static bool is_crash(enum vmm_end_cause cause)
+{
+    return cause == VMM_END_TRIPLE_FAULT || cause == VMM_END_CRASH;
+}
+
+/* For the report: registers, and the bytes at RIP. */
+static void add_registers(struct machine *m, struct vmm_end *e)
+{
+    if (sys_vcpu_get(m->vcpu, &e->state) == OK)
+        e->code_bytes = vcpu_fetch_code(m, &e->state, e->code, sizeof(e->code));
+}
+
+void machine_end(struct machine *m, enum vmm_end_cause cause, uint32_t exit_code, const char *fmt,
+                 ...)
+{
+    va_list args;
+
+    m->end = (struct vmm_end){ .cause = cause, .exit_code = exit_code };
+    va_start(args, fmt);
+    format_v(m->end.text, sizeof(m->end.text), fmt, args);
+    va_end(args);
+    if (is_crash(cause))
+        add_registers(m, &m->end);
+    __atomic_store_n(&m->state, MACHINE_ENDED, __ATOMIC_RELEASE);
+    sys_signal_raise(m->wake, 1ul << WAKE_VCPU);
+}

@@ -1,0 +1,87 @@
+#include "services/vmm/ports.h"
+#include "services/rt/sys.h"
+#include "services/vmm/acpi_tables.h"
+
+#define PORT_UART 0x3f8
+#define PORT_UART_LAST 0x3ff
+#define PORT_NMI_REASON 0x61
+#define PORT_KEYBOARD_COMMAND 0x64
+#define  KEYBOARD_PULSE_RESET 0xfe
+#define PORT_EXIT 0xf4
+#define PORT_RESET_CONTROL 0xcf9
+#define  RESET_CONTROL_CPU 0x04
+
+static uint64_t utc_ns(const struct machine *m)
+{
+    return m->config->utc_base_ns + sys_clock();
+}
+
+static uint8_t read_byte(struct machine *m, uint16_t port)
+{
+    if (port >= PORT_UART && port <= PORT_UART_LAST)
+        return vuart_read(&m->uart, port - PORT_UART);
+    switch (port) {
+    case VRTC_PORT_INDEX:
+    case VRTC_PORT_DATA:
+        return vrtc_read(&m->rtc, port, utc_ns(m));
+    case PORT_NMI_REASON:
+    case ACPI_PORT_SLEEP_CONTROL:
+    case ACPI_PORT_SLEEP_STATUS:
+    case ACPI_PORT_RESET:
+        return 0;
+    default:
+        return 0xff;
+    }
+}
+
+static void write_byte(struct machine *m, uint16_t port, uint8_t value)
+{
+    if (port >= PORT_UART && port <= PORT_UART_LAST) {
+        vuart_write(&m->uart, port - PORT_UART, value);
+        return;
+    }
+    switch (port) {
+    case VRTC_PORT_INDEX:
+    case VRTC_PORT_DATA:
+        vrtc_write(&m->rtc, port, value);
+        break;
+    case PORT_EXIT:
+        machine_end(m, VMM_END_EXIT_PORT, value, "the guest wrote %u to port 0xF4", value);
+        break;
+    case ACPI_PORT_SLEEP_CONTROL:
+        if ((value & ACPI_SLEEP_ENABLE) && ACPI_SLEEP_TYPE(value) == ACPI_S5_TYPE)
+            machine_end(m, VMM_END_SLEEP, 0, "the guest switched itself off");
+        break;
+    case ACPI_PORT_RESET:
+        if (value == ACPI_RESET_VALUE)
+            machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
+        break;
+    case PORT_KEYBOARD_COMMAND:
+        if (value == KEYBOARD_PULSE_RESET)
+            machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
+        break;
+    case PORT_RESET_CONTROL:
+        if (value & RESET_CONTROL_CPU)
+            machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
+        break;
+    default:
+        break;
+    }
+}
+
+/* Wider accesses are bytes at successive ports, as on an 8-bit bus. */
+void ports_access(struct machine *m, struct vcpu_exit *e)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < e->width; i++) {
+        uint16_t port = (uint16_t)(e->port + i);
+
+        if (e->is_write)
+            write_byte(m, port, (uint8_t)(e->value >> 8 * i));
+        else
+            value |= (uint64_t)read_byte(m, port) << 8 * i;
+    }
+    if (!e->is_write)
+        e->value = value;
+}

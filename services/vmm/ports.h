@@ -1,0 +1,6 @@
+/* The guest's I/O ports. What nothing answers reads all ones, and writes to it vanish. */
+#pragma once
+#include "services/vmm/machine.h"
+
+/* Serves @e (VCPU_EXIT_IO); the answer to a read goes into @e->value. */
+void ports_access(struct machine *m, struct vcpu_exit *e);
