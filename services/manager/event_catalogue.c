@@ -51,7 +51,9 @@ const struct event_kind event_catalogue[EVENT_ID_COUNT] = {
                                "stopped.",
                                "This is a bug in Bulkhead: keep `log show`. `vm start` starts the "
                                "VM again." },
-    [EVENT_VMM_SLOW] = { "vmm-slow", SEVERITY_WARNING, "The vmm did not answer in time.",
+    [EVENT_VMM_SLOW] = { "vmm-slow", SEVERITY_WARNING,
+                         "A vmm did not answer in time, or the kernel did not give back in "
+                         "time what it held; `text` says which.",
                          "Try again, or `vm poweroff`, which needs no answer." },
     [EVENT_PROGRAM_ENDED] = { "program-ended", SEVERITY_ERROR,
                               "A program of Bulkhead ended by a fault; the rest goes on.",

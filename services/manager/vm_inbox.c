@@ -205,6 +205,22 @@ bool vm_service(unsigned slot)
     return false;
 }
 
+/* Says who was waited for in vain: the vmm, or the kernel. */
+static void take_deadline(struct vm *vm)
+{
+    bool has_vmm = vm->machine.phase == VMM_BOOTING || vm->machine.phase == VMM_UP;
+    const char *what = has_vmm ? "the vmm did not answer in time"
+                               : "the kernel has not given back in time what the vmm held";
+
+    vm->deadline_ns = DEADLINE_NEVER;
+    event_emit(EVENT_VMM_SLOW, vm->name, NULL, "%s", what);
+    if (!vm->machine.has_failed)
+        vm_fail(vm, ERROR_TIMED_OUT, "vm poweroff", "%s", what);
+    if (!vm->crash.is_set)
+        set_crash(vm, "%s", what);
+    vm_input(vm, INPUT_DEADLINE);
+}
+
 uint64_t vm_deadlines(uint64_t now)
 {
     uint64_t next = DEADLINE_NEVER;
@@ -212,16 +228,9 @@ uint64_t vm_deadlines(uint64_t now)
     for (unsigned i = 0; i < VM_COUNT_MAX; i++) {
         struct vm *vm = vm_at(i);
 
-        if (vm && vm->deadline_ns <= now) {
-            vm->deadline_ns = DEADLINE_NEVER;
-            event_emit(EVENT_VMM_SLOW, vm->name, NULL, "no answer in time (vmm phase %u)",
-                       vm->machine.phase);
-            vm_fail(vm, ERROR_TIMED_OUT, "vm poweroff", "the vmm did not answer in time");
-            if (!vm->crash.is_set)
-                set_crash(vm, "the vmm did not answer in time");
-            vm_input(vm, INPUT_DEADLINE);
-            vm = vm_at(i);
-        }
+        if (vm && vm->deadline_ns <= now)
+            take_deadline(vm);
+        vm = vm_at(i);
         if (vm)
             next = min(next, vm->deadline_ns);
     }

@@ -272,7 +272,7 @@ static uint32_t drained(struct vm_machine *m)
         return ACT_LAUNCH;
     }
     m->phase = VMM_NONE;
-    if (m->has_failed)
+    if (m->has_failed || !m->is_born)
         return ACT_FORGET | answer(m, ACT_ANSWER_FAILED);
     return ACT_FORGET | ACT_EVENT_DELETED | answer(m, ACT_ANSWER_OK);
 }

@@ -1,0 +1,6 @@
+/* docs/commands.md and docs/events.md as text, from the tables of the program. Host only. */
+#pragma once
+#include <stdio.h>
+
+void docs_commands(FILE *out);
+void docs_events(FILE *out);
