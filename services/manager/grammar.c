@@ -163,18 +163,19 @@ static bool decode(struct parser *p, const struct token *t, enum value_kind kind
     v->column = t->column;
     v->text = out;
     while (from < to) {
+        uint32_t column = t->column + (uint32_t)from;
         char c = t->text[from++];
 
         if (c == '\\' && (is_quoted || kind == VALUE_TYPED)) {
             size_t length = escape(t->text + from, to - from, kind, &c);
 
             if (!length)
-                return refuse(p->e, t->column + (uint32_t)from - 1, "unknown escape"),
+                return refuse(p->e, column, "unknown escape"),
                        accepts(p->e, "\\n \\r \\t \\\\ \\\" \\xNN");
             from += length;
         }
         if (c == 0 && kind != VALUE_TYPED)
-            return refuse(p->e, t->column + (uint32_t)from - 1, "a zero byte in a value");
+            return refuse(p->e, column, "a zero byte in a value");
         *out++ = c;
     }
     *out = 0;
