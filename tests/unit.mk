@@ -97,4 +97,4 @@ docs: $(UNIT_DIR)/docs_tool ## write docs/commands.md and docs/events.md from th
 	@mkdir -p docs
 	@$< commands >docs/commands.md && $< events >docs/events.md
 
--include $(shell find $(UNIT_DIR) $(FUZZ_DIR) -name '*.d' 2>/dev/null)
+-include $(shell find $(UNIT_DIR) $(FUZZ_DIR) -type f -name '*.d' 2>/dev/null)

@@ -93,10 +93,12 @@ void manager_come_up(void)
               is_first);
     open_uart(&control_uart, "control-ports", "control-irq", CONTROL_PORT, SIGNAL_CONTROL_BIT,
               is_first);
-    if (!is_first)
+    if (!is_first) {
         adopt();
-    else
+    } else {
+        control_put_line("\r\n", 2); /* ends what the firmware may have left on the line */
         console_banner(host_name());
+    }
     config_init(&estate->config);
 }
 

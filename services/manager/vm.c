@@ -197,7 +197,7 @@ static enum vm_input perform(struct vm *vm, uint32_t actions)
         vmm_release(vm);
     }
     if (actions & ACT_KILL)
-        sys_process_kill(vm->process);
+        vmm_kill(vm);
     if (actions & ACT_DRAIN)
         next = drain(vm);
     if (actions & ACT_LAUNCH)

@@ -103,12 +103,11 @@ static void take_crash(struct vm *vm, const struct vmm_end *end)
     vm->crash = (struct vm_crash){ .is_set = 1, .has_registers = 1, .end = *end };
     vm->crash.end.code_bytes = min(end->code_bytes, (uint32_t)sizeof(end->code));
     take_text(vm->crash.cause, sizeof(vm->crash.cause), end->text, sizeof(end->text));
-    if (!vm->crash.cause[0])
+    if (end->cause == VMM_END_TRIPLE_FAULT || !vm->crash.cause[0])
         format(vm->crash.cause, sizeof(vm->crash.cause), "%s at rip=0x%lx",
                end->cause == VMM_END_TRIPLE_FAULT ? "triple fault" : "the guest cannot go on",
                end->state.rip);
-    if (vmm_counters(vm, &vm->counters) == OK)
-        vm->has_counters = 1;
+    vmm_keep_counters(vm);
     vm_input(vm, may_restart(vm) ? INPUT_GUEST_CRASHED_RESTART : INPUT_GUEST_CRASHED);
 }
 

@@ -143,7 +143,9 @@ void vm_show(struct json *j, const struct vm *vm)
 {
     struct vcpu_info info = { 0 };
 
-    if (vmm_counters(vm, &info) != OK && vm->has_counters)
+    bool is_running = vm->machine.phase == VMM_BOOTING || vm->machine.phase == VMM_UP;
+
+    if ((!is_running || vmm_counters(vm, &info)) && vm->has_counters)
         info = vm->counters;
     json_object_begin(j);
     summary(j, vm);

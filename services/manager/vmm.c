@@ -312,11 +312,28 @@ enum err vmm_counters(const struct vm *vm, struct vcpu_info *out)
     return sys_vcpu_info(vm->partition, 0, out);
 }
 
+/* The vCPUs may be gone before the partition is: then what was kept before stays. */
+void vmm_keep_counters(struct vm *vm)
+{
+    static struct vcpu_info now;
+
+    if (vmm_counters(vm, &now))
+        return;
+    if (!vm->has_counters || now.trace_total >= vm->counters.trace_total)
+        vm->counters = now;
+    vm->has_counters = 1;
+}
+
 void vmm_release(struct vm *vm)
 {
-    if (vmm_counters(vm, &vm->counters) == OK)
-        vm->has_counters = 1;
+    vmm_keep_counters(vm);
     undo(vm);
+}
+
+void vmm_kill(struct vm *vm)
+{
+    vmm_keep_counters(vm);
+    sys_process_kill(vm->process);
 }
 
 bool vmm_budget_is_empty(const struct vm *vm)

@@ -21,6 +21,12 @@ enum err vmm_send(struct vm *vm, enum vmm_message_type type) MUST_CHECK;
 /* Counters of the vCPUs, asked now. ERR_STATE: there is no partition. */
 enum err vmm_counters(const struct vm *vm, struct vcpu_info *out) MUST_CHECK;
 
+/* Keeps the counters as they are now, for when there is no vmm. */
+void vmm_keep_counters(struct vm *vm);
+
+/* Keeps the counters and kills the vmm; that it has ended is signalled. */
+void vmm_kill(struct vm *vm);
+
 /* Keeps the counters and closes what belonged to the vmm. */
 void vmm_release(struct vm *vm);
 

@@ -37,6 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     fake_control("\n@77 host show\n");
     fake_advance(20 * NS_PER_SECOND);
     const char *out = fake_control_output();
+
+    assert(!strncmp(out, "\r\n", 2));
+    out += 2;
     while (*out) {
         const char *end = strchr(out, '\n');
 

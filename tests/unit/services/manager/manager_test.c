@@ -464,7 +464,7 @@ TEST(events_never_split_a_long_answer)
     EXPECT_EQ(strlen(strstr(fake_answer(20), "\"text\"")), 9 + 400000 + 31);
     const char *out = fake_control_output();
     for (const char *at = out; *at; at = strchr(at, '\n') + 1)
-        EXPECT_EQ(*at, '{');
+        EXPECT(*at == '{' || at == out);
     EXPECT_HAS(out, "\n" EVENT("vm-crashed"));
 }
 
