@@ -13,8 +13,8 @@ PROGRAMS := manager vmm
 
 .PHONY: all release debug-build clean help
 all: release debug-build ## build release and debug
-release: $(BUILD)/release/bulkhead.elf $(BUILD)/release/bulkhead.efi $(BUILD)/release/guests
-debug-build: $(BUILD)/debug/bulkhead.elf $(BUILD)/debug/bulkhead.efi $(BUILD)/debug/guests
+release: $(BUILD)/release/bulkhead.elf $(if $(wildcard boot/efi/main.c),$(BUILD)/release/bulkhead.efi) $(BUILD)/release/guests
+debug-build: $(BUILD)/debug/bulkhead.elf $(if $(wildcard boot/efi/main.c),$(BUILD)/debug/bulkhead.efi) $(BUILD)/debug/guests
 
 # ---- flags ----
 WARN  := -Wall -Wextra -Werror -Wconversion -Wshadow -Wmissing-prototypes -Wvla \

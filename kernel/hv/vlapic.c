@@ -8,7 +8,7 @@
 #include "lib/muldiv.h"
 
 #define VERSION ((VLAPIC_LVT_COUNT - 1) << 16 | 0x14)
-#define LVT_WRITABLE 0x000310ffu
+#define LVT_WRITABLE 0x0001f7ffu
 #define LVT_TIMER_WRITABLE (LAPIC_LVT_VECTOR | LAPIC_LVT_MASKED | LAPIC_LVT_TIMER_MODE)
 enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR };
 
@@ -241,7 +241,7 @@ static bool is_lvt_value_valid(const struct vlapic *a, const uint32_t *lvt, uint
     if (lvt == &a->lvt[LVT_TIMER])
         return !(value & ~(uint64_t)LVT_TIMER_WRITABLE) &&
                (value & LAPIC_LVT_TIMER_MODE) <= LAPIC_LVT_TIMER_PERIODIC;
-    return !(value & ~(uint64_t)(LVT_WRITABLE | 0x1f000));
+    return !(value & ~(uint64_t)LVT_WRITABLE);
 }
 
 static void write_svr(struct vlapic *a, uint32_t value)

@@ -42,7 +42,7 @@ def _known(table, keys, where):
             raise LabError(f"{where}: unknown key '{key}'; known are: {', '.join(keys)}")
 
 
-def _size(text, where):
+def size(text, where):
     match = re.fullmatch(r"(\d+)([KMG])", _expect(text, str, where, '"1G"'))
     if not match or not int(match[1]):
         raise LabError(f"{where}: '{text}' is no size; write a number with K, M or G, as in \"1G\"")
@@ -84,7 +84,7 @@ def _node(name, table, base, index):
         if not 1 <= node.cpus <= 255:
             raise LabError(f"{where}.cpus: {node.cpus} is out of range; a node has 1 to 255 CPUs")
     if "memory" in table:
-        node.memory = _size(table["memory"], f"{where}.memory")
+        node.memory = size(table["memory"], f"{where}.memory")
     if "iommu" in table:
         node.iommu = _expect(table["iommu"], bool, f"{where}.iommu", "true")
     if "conf" in table:

@@ -54,6 +54,8 @@ class Test:
         (cpus, memory, ...) and those of Run.start."""
         names = ("cpus", "memory", "iommu", "nics")
         node = labfile.Node("a", **{k: options.pop(k) for k in names if k in options})
+        if isinstance(node.memory, str):
+            node.memory = labfile.size(node.memory, "memory")
         index = len(self._runs)
         node.conf = self.write(f"bulkhead-{index}.conf", conf)
         node.modules = list(modules)

@@ -60,20 +60,20 @@ static void write_byte(struct machine *m, uint16_t port, uint8_t value)
         if (value == KEYBOARD_PULSE_RESET)
             machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
         break;
-    case PORT_RESET_CONTROL:
-        if (value & RESET_CONTROL_CPU)
-            machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
-        break;
     default:
         break;
     }
 }
 
-/* Wider accesses are bytes at successive ports, as on an 8-bit bus. */
+/* Wider accesses are bytes at successive ports, as on an 8-bit bus; but the reset register hides
+ * inside the PCI address register and is meant by single bytes only. */
 void ports_access(struct machine *m, struct vcpu_exit *e)
 {
     uint64_t value = 0;
 
+    if (e->is_write && e->port == PORT_RESET_CONTROL && e->width == 1 &&
+        (e->value & RESET_CONTROL_CPU))
+        machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
     for (unsigned i = 0; i < e->width; i++) {
         uint16_t port = (uint16_t)(e->port + i);
 

@@ -37,7 +37,8 @@ def test_an_answer_is_one_line_and_events_do_not_split_it(t):
             line = json.loads(control.read_line(30))
             if "id" in line:
                 ids.append(line["id"])
-        assert ids == list(range(1, 61)), ids
+        # What takes time is answered when it is done: the order may change, nothing is lost.
+        assert sorted(ids) == list(range(1, 61)), ids
 
 
 def test_quotes_escapes_and_sizes_are_understood(t):
