@@ -86,4 +86,20 @@ boot_pd:        .skip 4 * 4096
 boot_stack:     .skip 1024
 boot_stack_end:
 
+/* The 64-bit entry of other loaders: RDI = struct boot_info, tables as boot_info.h says. They find
+ * it by a note of our own. */
+    .section .note.pvh, "a", @note
+    .balign 4
+    .long 5, 8, 1           /* name size, desc size, type: see boot/efi/load.c */
+    .asciz "Blkh"
+    .balign 4
+    .quad kernel_entry
+
+    .text
+    .globl kernel_entry
+kernel_entry:
+    mov $kernel_boot_stack_end, %rsp
+    xor %ebp, %ebp
+    call kernel_main
+
     .section .note.GNU-stack,"",@progbits
