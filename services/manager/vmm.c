@@ -231,6 +231,8 @@ enum err vmm_launch(struct vm *vm)
         return launch_failed(vm, err, what);
     vm->channel = ends[0];
     err = map_channel(vm);
+    if (!err) /* before the vmm runs: what it signals unheard is not kept */
+        err = sys_bind(vm->channel, BIND_CHANNEL, signal, signal_bit(vm));
     if (!err) {
         what = "configuration";
         err = make_config(vm, &config);
@@ -240,7 +242,7 @@ enum err vmm_launch(struct vm *vm)
         err = make_process(vm, ends[1], config);
     }
     if (!err)
-        err = bind_all(vm);
+        err = sys_bind(vm->process, BIND_PROCESS_END, signal, signal_bit(vm));
     drop(&config);
     drop(&ends[1]);
     if (err)
