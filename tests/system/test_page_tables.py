@@ -65,9 +65,10 @@ def frozen(node):
 
 
 def start(t):
-    node = t.start("vm create one kernel=canary.elf memory=32M cpus=1\nvm start one\n"
+    node = t.start("vm create one kernel=canary.elf memory=32M cpus=1 cmdline=stay=1\nvm start one\n"
                    "vm create two kernel=counter.elf memory=16M cpus=1\nvm start two\n",
                    [payload("canary"), payload("counter")], memory="512M")
+    node.wait_text("one", "CANARY")
     node.wait_text("two", "COUNTER")
     return node
 
@@ -107,11 +108,7 @@ def test_no_program_can_reach_the_kernels_half(t):
 
 def test_guest_memory_is_only_in_its_own_vmms_window(t):
     """The canary guest has filled its memory with a pattern: where are those pages mapped?"""
-    node = t.start("vm create one kernel=canary.elf memory=32M cpus=1 cmdline=stay=1\nvm start one\n"
-                   "vm create two kernel=counter.elf memory=16M cpus=1\nvm start two\n",
-                   [payload("canary"), payload("counter")], memory="512M")
-    node.wait_text("one", "CANARY")
-    ram, _, leaves = frozen(node)
+    ram, _, leaves = frozen(start(t))
     guest = {at for at in range(0, RAM_BYTES, 4096) if ram[at : at + 4096] == PATTERN}
     assert len(guest) > 4000, len(guest)
     slots = set()
