@@ -1,4 +1,4 @@
-/* docs/commands.md and docs/events.md as text, from the tables of the program. Host only. */
+/* host-only: docs/commands.md and docs/events.md as text, from the tables of the program. */
 #pragma once
 #include <stdio.h>
 

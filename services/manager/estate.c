@@ -19,7 +19,8 @@ enum err estate_open(handle_t region, struct estate **out, bool *is_first)
                 e->bytes != sizeof(struct estate);
     if (!*is_first)
         return OK;
-    memset(e, 0, sizeof(*e));
+    if (e->magic) /* of another manager; a new region is all zero */
+        memset(e, 0, sizeof(*e));
     e->version = ESTATE_VERSION;
     e->bytes = sizeof(struct estate);
     e->magic = ESTATE_MAGIC;

@@ -1,11 +1,10 @@
 /* Words are cut first, quotes and all, and decoded only where it is known what they stand for:
  * the same bytes are a key and a value in one place and plain text in another (vm type). */
-#include <stdarg.h>
-
 #include "lib/format.h"
 #include "lib/string.h"
 #include "services/manager/grammar.h"
 #include "services/manager/utc.h"
+#include "services/manager/words.h"
 
 struct parser {
     const char *line;
@@ -14,25 +13,6 @@ struct parser {
     struct command_line *out;
     struct grammar_error *e;
 };
-
-PRINTF_LIKE(3, 4)
-static bool refuse(struct grammar_error *e, uint32_t column, const char *fmt, ...)
-{
-    va_list args;
-
-    e->column = column;
-    e->accepted[0] = 0;
-    va_start(args, fmt);
-    format_v(e->message, sizeof(e->message), fmt, args);
-    va_end(args);
-    return false;
-}
-
-static bool accepts(struct grammar_error *e, const char *what)
-{
-    string_copy(e->accepted, sizeof(e->accepted), what);
-    return false;
-}
 
 /* Appends @word to the list of what is accepted, each once. */
 static void accept_also(struct grammar_error *e, const char *word)
@@ -46,16 +26,6 @@ static void accept_also(struct grammar_error *e, const char *word)
     format(e->accepted + used, sizeof(e->accepted) - used, "%s%s", used ? " " : "", word);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_control(char c)
-{
-    return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
-}
-
 bool name_is_good(const char *text, size_t n)
 {
     if (n < 1 || n > 31 || text[0] == '-')
@@ -64,124 +34,6 @@ bool name_is_good(const char *text, size_t n)
         if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9') ||
               text[i] == '-'))
             return false;
-    return true;
-}
-
-/* ---- words ---- */
-
-/* Steps over a quoted part; *@at is at its first quote, then behind its last. */
-static bool skip_quotes(const char *line, size_t n, size_t *at, struct grammar_error *e)
-{
-    size_t begin = (*at)++;
-
-    for (; *at < n; (*at)++) {
-        if (is_control(line[*at]))
-            return refuse(e, (uint32_t)*at + 1, "control character 0x%02x",
-                          (unsigned)(uint8_t)line[*at]),
-                   accepts(e, "\\n \\r \\t \\xNN for such a byte");
-        if (line[*at] == '\\') {
-            (*at)++;
-            continue;
-        }
-        if (line[*at] == '"') {
-            (*at)++;
-            if (*at == n || is_blank(line[*at]) || line[*at] == '#')
-                return true;
-            return refuse(e, (uint32_t)*at + 1, "text right after the closing quote"),
-                   accepts(e, "a blank; a quote inside quotes is written \\\"");
-        }
-    }
-    return refuse(e, (uint32_t)begin + 1, "the quote is not closed"), accepts(e, "a closing \"");
-}
-
-int grammar_token(const char *line, size_t n, size_t *at, struct token *out,
-                  struct grammar_error *e)
-{
-    while (*at < n && is_blank(line[*at]))
-        (*at)++;
-    if (*at == n || line[*at] == '#')
-        return 0;
-    size_t begin = *at;
-    while (*at < n && !is_blank(line[*at]) && line[*at] != '#') {
-        if (is_control(line[*at])) {
-            refuse(e, (uint32_t)*at + 1, "control character 0x%02x", (unsigned)(uint8_t)line[*at]);
-            accepts(e, "printable text");
-            return -1;
-        }
-        if (line[*at] != '"') {
-            (*at)++;
-            continue;
-        }
-        if (*at != begin && line[*at - 1] != '=') {
-            refuse(e, (uint32_t)*at + 1, "a quote in the middle of a word");
-            accepts(e, "quotes around the whole word, or around the value after key=");
-            return -1;
-        }
-        if (!skip_quotes(line, n, at, e))
-            return -1;
-    }
-    *out = (struct token){ line + begin, *at - begin, (uint32_t)begin + 1 };
-    return 1;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Decodes the escape at @s (behind the backslash) of at most @n bytes; returns its length or 0. */
-static size_t escape(const char *s, size_t n, enum value_kind kind, char *out)
-{
-    if (n == 0)
-        return 0;
-    switch (s[0]) {
-    case 'n': *out = kind == VALUE_TYPED ? '\r' : '\n'; return 1;
-    case 'r': *out = '\r'; return 1;
-    case 't': *out = '\t'; return 1;
-    case '\\': *out = '\\'; return 1;
-    case '"': *out = '"'; return 1;
-    case 'x':
-        if (n < 3 || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
-            return 0;
-        *out = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
-        return 3;
-    default: return 0;
-    }
-}
-
-/* Decodes a word or the value in it into out->text. A decoded text is never longer. */
-static bool decode(struct parser *p, const struct token *t, enum value_kind kind, struct value *v)
-{
-    bool is_quoted = t->n >= 2 && t->text[0] == '"';
-    size_t from = is_quoted, to = is_quoted ? t->n - 1 : t->n;
-    char *out = p->out->text + p->out->text_used;
-
-    v->column = t->column;
-    v->text = out;
-    while (from < to) {
-        uint32_t column = t->column + (uint32_t)from;
-        char c = t->text[from++];
-
-        if (c == '\\' && (is_quoted || kind == VALUE_TYPED)) {
-            size_t length = escape(t->text + from, to - from, kind, &c);
-
-            if (!length)
-                return refuse(p->e, column, "unknown escape"),
-                       accepts(p->e, "\\n \\r \\t \\\\ \\\" \\xNN");
-            from += length;
-        }
-        if (c == 0 && kind != VALUE_TYPED)
-            return refuse(p->e, column, "a zero byte in a value");
-        *out++ = c;
-    }
-    *out = 0;
-    v->n = (uint32_t)(out - v->text);
-    p->out->text_used += v->n + 1;
-    v->is_set = true;
     return true;
 }
 
@@ -246,12 +98,14 @@ static bool take_value(struct parser *p, const struct token *t, unsigned index)
     struct value *v = &p->out->values[index];
 
     if (v->is_set)
-        return refuse(p->e, t->column, "%s is given twice", a->key), accepts(p->e, "it once");
-    if (!decode(p, t, a->kind, v))
+        return grammar_refuse(p->e, t->column, "%s is given twice", a->key),
+               grammar_accepts(p->e, "it once");
+    if (!word_decode(t, a->kind, v, p->out->text + p->out->text_used, p->e))
         return false;
+    p->out->text_used += v->n + 1;
     if (!value_is_good(a, v))
-        return refuse(p->e, t->column, "\"%.40s\" is no value for %s", v->text, a->key),
-               accepts(p->e, argument_accepts(a));
+        return grammar_refuse(p->e, t->column, "\"%.40s\" is no value for %s", v->text, a->key),
+               grammar_accepts(p->e, argument_accepts(a));
     return true;
 }
 
@@ -272,7 +126,7 @@ static const char *find_noun(struct parser *p, const struct token *t)
 {
     const char *found = NULL;
 
-    refuse(p->e, t->column, "unknown word \"%.*s\"", (int)min(t->n, 40ul), t->text);
+    grammar_refuse(p->e, t->column, "unknown word \"%.*s\"", (int)min(t->n, 40ul), t->text);
     for (unsigned i = 0; i < command_count; i++) {
         const char *noun = command_table[i].noun;
         int how = match(p, t->text, t->n, noun);
@@ -294,10 +148,10 @@ static const struct command *find_verb(struct parser *p, const char *noun, const
     bool is_ambiguous = false;
 
     if (t)
-        refuse(p->e, t->column, "unknown word \"%.*s\" after %s", (int)min(t->n, 40ul), t->text,
-               noun);
+        grammar_refuse(p->e, t->column, "unknown word \"%.*s\" after %s", (int)min(t->n, 40ul),
+                       t->text, noun);
     else
-        refuse(p->e, (uint32_t)p->at + 1, "a word is missing after %s", noun);
+        grammar_refuse(p->e, (uint32_t)p->at + 1, "a word is missing after %s", noun);
     for (unsigned i = 0; i < command_count; i++) {
         const struct command *c = &command_table[i];
 
@@ -352,8 +206,8 @@ static bool take_key(struct parser *p, const struct token *t, size_t key)
     const struct command *c = p->out->command;
     unsigned count = argument_count(c), found = count, found_count = 0;
 
-    refuse(p->e, t->column, "unknown key \"%.*s\"", (int)min(key, 40ul), t->text);
-    accepts(p->e, "");
+    grammar_refuse(p->e, t->column, "unknown key \"%.*s\"", (int)min(key, 40ul), t->text);
+    grammar_accepts(p->e, "");
     for (unsigned i = 0; i < count; i++) {
         if (c->arguments[i].flags & ARGUMENT_OBJECT)
             continue;
@@ -369,7 +223,7 @@ static bool take_key(struct parser *p, const struct token *t, size_t key)
         }
     }
     if (!p->e->accepted[0])
-        accepts(p->e, "no key=value here");
+        grammar_accepts(p->e, "no key=value here");
     if (found_count != 1)
         return false;
     struct token value = { t->text + key + 1, t->n - key - 1, t->column + (uint32_t)key + 1 };
@@ -387,18 +241,19 @@ static bool take_word(struct parser *p, const struct token *t)
     if (t->n > 2 && strncmp(t->text, "--", 2) == 0) {
         if (c->flags & COMMAND_HAS_JSON_FLAG && t->n == 6 && memcmp(t->text, "--json", 6) == 0)
             return p->out->is_json = true;
-        return refuse(p->e, t->column, "unknown flag \"%.*s\"", (int)min(t->n, 40ul), t->text),
-               accepts(p->e, c->flags & COMMAND_HAS_JSON_FLAG ? "--json" : "no flag here");
+        return grammar_refuse(p->e, t->column, "unknown flag \"%.*s\"", (int)min(t->n, 40ul),
+                              t->text),
+               grammar_accepts(p->e, c->flags & COMMAND_HAS_JSON_FLAG ? "--json" : "no flag here");
     }
     if (key)
         return take_key(p, t, key);
     if (object < count)
         return take_value(p, t, object);
-    refuse(p->e, t->column, "one word too many: \"%.*s\"", (int)min(t->n, 40ul), t->text);
+    grammar_refuse(p->e, t->column, "one word too many: \"%.*s\"", (int)min(t->n, 40ul), t->text);
     for (unsigned i = 0; i < count; i++)
         if (!(c->arguments[i].flags & ARGUMENT_OBJECT))
             accept_also(p->e, c->arguments[i].key);
-    return p->e->accepted[0] ? false : accepts(p->e, "the end of the line");
+    return p->e->accepted[0] ? false : grammar_accepts(p->e, "the end of the line");
 }
 
 static bool has_all_required(struct parser *p)
@@ -409,7 +264,7 @@ static bool has_all_required(struct parser *p)
         const struct argument *a = &c->arguments[i];
 
         if (a->flags & ARGUMENT_REQUIRED && !p->out->values[i].is_set)
-            return refuse(p->e, (uint32_t)p->at + 1, "%s is missing", a->key),
+            return grammar_refuse(p->e, (uint32_t)p->at + 1, "%s is missing", a->key),
                    format(p->e->accepted, sizeof(p->e->accepted), "%s%s%s", a->key,
                           a->flags & ARGUMENT_OBJECT ? ": " : "=: ", argument_accepts(a)),
                    false;
@@ -454,8 +309,8 @@ bool grammar_parse(const char *line, size_t n, unsigned flags, struct command_li
     if (p.n && line[p.n - 1] == '\r')
         p.n--;
     if (p.n > LINE_BYTES_MAX)
-        return refuse(e, LINE_BYTES_MAX + 1, "the line is too long"),
-               accepts(e, "at most 4096 bytes");
+        return grammar_refuse(e, LINE_BYTES_MAX + 1, "the line is too long"),
+               grammar_accepts(e, "at most 4096 bytes");
     if (!take_command(&p))
         return false;
     if (!out->command)

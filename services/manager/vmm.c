@@ -15,13 +15,12 @@
 #define CHANNEL_DATA_BYTES (16u * 1024u)
 #define OVERHEAD_BYTES     (MIB(1) + KIB(768)) /* the vmm itself and the kernel's objects for it */
 
-static handle_t root, signal;
+static handle_t signal;
 
 /* What is mapped for each VM; not in the estate, since addresses do not survive. */
 static struct link {
     void *channel;
     struct ring to_vmm, from_vmm;
-    struct vmm_console *console;
 } links[VM_COUNT_MAX];
 
 static struct link *link_of(const struct vm *vm)
@@ -31,9 +30,9 @@ static struct link *link_of(const struct vm *vm)
 
 void vmm_init(handle_t root_budget, handle_t signal_handle)
 {
-    root = root_budget;
     signal = signal_handle;
     memset(links, 0, sizeof(links));
+    vmm_console_init(root_budget);
 }
 
 static unsigned signal_bit(const struct vm *vm)
@@ -51,12 +50,6 @@ static void drop(handle_t *h)
         sys_handle_close(old);
 }
 
-static void unmap(void *address)
-{
-    if (address)
-        sys_unmap(address);
-}
-
 /* Page tables: nested ones of 4 KiB leaves in the worst case, the vmm's own for its views of
  * guest memory and of the modules. */
 uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes)
@@ -65,29 +58,6 @@ uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes)
 
     return memory + OVERHEAD_BYTES +
            round_up(memory / 256 + module_bytes / 512 + CHANNEL_DATA_BYTES * 2, PAGE_BYTES);
-}
-
-static enum err map_console(struct vm *vm)
-{
-    void *at;
-    enum err err =
-        sys_region_map(vm->console, 0, sizeof(struct vmm_console), PROT_READ | PROT_WRITE, &at);
-
-    if (!err)
-        link_of(vm)->console = at;
-    return err;
-}
-
-enum err vmm_console_create(struct vm *vm)
-{
-    enum err err = sys_region_create(root, sizeof(struct vmm_console), &vm->console);
-
-    if (err)
-        return err;
-    err = map_console(vm);
-    if (err)
-        drop(&vm->console);
-    return err;
 }
 
 /* ---- launch ---- */
@@ -198,7 +168,8 @@ static void undo(struct vm *vm)
     if (vm->process != HANDLE_NONE)
         sys_process_kill(vm->process);
     drop(&vm->process);
-    unmap(link->channel);
+    if (link->channel)
+        sys_unmap(link->channel);
     link->channel = NULL;
     drop(&vm->channel);
     drop(&vm->partition);
@@ -356,12 +327,8 @@ enum err vmm_watch_budget(const struct vm *vm)
 
 void vmm_forget(struct vm *vm)
 {
-    struct link *link = link_of(vm);
-
     undo(vm);
-    unmap(link->console);
-    link->console = NULL;
-    drop(&vm->console);
+    vmm_console_close(vm);
     drop(&vm->budget);
 }
 
@@ -370,9 +337,8 @@ enum err vmm_adopt(struct vm *vm)
     struct process_info info;
     enum err err;
 
-    link_of(vm)->console = NULL;
     link_of(vm)->channel = NULL;
-    err = vm->console != HANDLE_NONE ? map_console(vm) : ERR_HANDLE;
+    err = vmm_console_map(vm);
     if (err)
         return err;
     if (vm->process == HANDLE_NONE)
@@ -381,80 +347,4 @@ enum err vmm_adopt(struct vm *vm)
     if (!err)
         err = map_channel(vm);
     return err ? err : bind_all(vm);
-}
-
-/* ---- the console region: totals are clamped, since the vmm can write anything there ---- */
-
-uint64_t vmm_console_total(const struct vm *vm)
-{
-    struct vmm_console *c = link_of(vm)->console;
-
-    return c ? __atomic_load_n(&c->out_total, __ATOMIC_ACQUIRE) : 0;
-}
-
-/* What lies further back may be written over while it is being copied. */
-#define CONSOLE_KEPT_BYTES (VMM_CONSOLE_OUT_BYTES - KIB(64))
-
-size_t vmm_console_read(const struct vm *vm, uint64_t *from, char *out, size_t n)
-{
-    const struct vmm_console *c = link_of(vm)->console;
-    uint64_t total = vmm_console_total(vm);
-
-    if (!c || *from >= total)
-        return 0;
-    if (total - *from > CONSOLE_KEPT_BYTES)
-        *from = total - CONSOLE_KEPT_BYTES;
-    n = min(n, (size_t)(total - *from));
-    for (size_t done = 0; done < n;) {
-        size_t at = (*from + done) % VMM_CONSOLE_OUT_BYTES;
-        size_t piece = min(n - done, VMM_CONSOLE_OUT_BYTES - at);
-
-        memcpy(out + done, c->out + at, piece);
-        done += piece;
-    }
-    *from += n;
-    return n;
-}
-
-size_t vmm_console_room(const struct vm *vm)
-{
-    struct vmm_console *c = link_of(vm)->console;
-
-    if (!c)
-        return 0;
-    uint64_t waiting = vm->in_total - __atomic_load_n(&c->in_taken, __ATOMIC_ACQUIRE);
-    return waiting > VMM_CONSOLE_IN_BYTES ? 0 : VMM_CONSOLE_IN_BYTES - (size_t)waiting;
-}
-
-enum err vmm_console_type(struct vm *vm, const char *text, size_t n)
-{
-    struct vmm_console *c = link_of(vm)->console;
-
-    if (n > vmm_console_room(vm))
-        return ERR_FULL;
-    for (size_t i = 0; i < n; i++)
-        c->in[(vm->in_total + i) % VMM_CONSOLE_IN_BYTES] = (uint8_t)text[i];
-    vm->in_total += n;
-    __atomic_store_n(&c->in_total, vm->in_total, __ATOMIC_RELEASE);
-    if (vm->channel != HANDLE_NONE)
-        sys_channel_signal(vm->channel);
-    return OK;
-}
-
-void vmm_console_drop_typed(struct vm *vm)
-{
-    struct vmm_console *c = link_of(vm)->console;
-
-    if (!c)
-        return;
-    __atomic_store_n(&c->in_total, vm->in_total, __ATOMIC_RELEASE);
-    __atomic_store_n(&c->in_taken, vm->in_total, __ATOMIC_RELEASE);
-}
-
-void vmm_console_wake(const struct vm *vm, bool wants_wake)
-{
-    struct vmm_console *c = link_of(vm)->console;
-
-    if (c)
-        __atomic_store_n(&c->wants_wake, wants_wake, __ATOMIC_RELEASE);
 }

@@ -9,9 +9,6 @@ void vmm_init(handle_t root, handle_t signal);
 /* Memory that a VM reserves: its own, what the kernel keeps about it, and its vmm. */
 uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes);
 
-/* Makes the console region that lives as long as the VM. */
-enum err vmm_console_create(struct vm *vm) MUST_CHECK;
-
 /* Makes partition, channel and process. On error nothing is left, and vm->failure says why. */
 enum err vmm_launch(struct vm *vm) MUST_CHECK;
 
@@ -45,7 +42,13 @@ enum err vmm_receive(struct vm *vm, struct vmm_message *m, void *payload, size_t
 /* After a restart of the manager: binds and maps what @vm's handles name. */
 enum err vmm_adopt(struct vm *vm) MUST_CHECK;
 
-/* ---- the console region ---- */
+/* ---- the console region (vmm_console.c); @root pays for it, since it outlives the vmms ---- */
+void vmm_console_init(handle_t root);
+
+/* Makes and maps the region that lives as long as the VM; maps it again after a restart. */
+enum err vmm_console_create(struct vm *vm) MUST_CHECK;
+enum err vmm_console_map(struct vm *vm) MUST_CHECK;
+void vmm_console_close(struct vm *vm);
 
 /* Bytes that the guest has written since the VM was created. */
 uint64_t vmm_console_total(const struct vm *vm);

@@ -48,10 +48,10 @@ static char test_reason[1024];
                       a_, (uint64_t)a_, b_, (uint64_t)b_);                                      \
     } while (0)
 
-#define EXPECT_STR(a, b)                                       \
-    do {                                                       \
-        const char *a_ = (a), *b_ = (b);                       \
-        if (strcmp(a_, b_) != 0)                               \
+#define EXPECT_STR(a, b)                                               \
+    do {                                                               \
+        const char *a_ = (a), *b_ = (b);                               \
+        if (strcmp(a_, b_) != 0)                                       \
             TEST_FAIL("%s is \"%.300s\", not \"%.300s\"", #a, a_, b_); \
     } while (0)
 

@@ -1,4 +1,4 @@
-// SOURCES: services/manager/grammar.c services/manager/command_table.c services/manager/utc.c
+// SOURCES: services/manager/grammar.c services/manager/words.c services/manager/command_table.c services/manager/utc.c
 // SOURCES: services/manager/completion.c lib/format.c lib/string.c
 #include "services/manager/completion.h"
 #include "tests/unit/test.h"
