@@ -588,7 +588,8 @@ static void grant(const char *name, enum grant_kind kind, struct object *o, uint
 
 static void grant_module(const char *name, const char *text, uint64_t bytes)
 {
-    struct object *o = make(REGION, NULL, 0, round_up(bytes, PAGE_BYTES));
+    /* Only bulkhead.conf is ever mapped. */
+    struct object *o = make(REGION, NULL, 0, text ? round_up(bytes, PAGE_BYTES) : PAGE_BYTES);
 
     if (text)
         memcpy(o->memory, text, bytes);
