@@ -73,7 +73,6 @@ void channel_end_closed(struct object *o, uint32_t end)
 
 enum err channel_map(struct channel *c, unsigned end, struct space *s, uint64_t *va)
 {
-    *va = 0;
     return space_map_pages(s, &c->object, c->pages + (end ? c->ring_pages : 0), 2 * c->ring_pages,
                            true, va);
 }

@@ -19,11 +19,7 @@ static void undefined(struct vcpu *v)
 /* Past the instruction that was handled, or #UD when it is no longer the one that exited. */
 static void skip(struct vcpu *v)
 {
-    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
-
-    if (likely(length))
-        virt_skip(&v->virt, length);
-    else
+    if (unlikely(!virt_step_over(&v->virt)))
         undefined(v);
 }
 
@@ -32,10 +28,9 @@ static void skip(struct vcpu *v)
 static bool handle_cpuid(struct vcpu *v)
 {
     uint64_t *gpr = v->virt.gpr;
-    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
     struct cpuid_regs r;
 
-    if (unlikely(!length)) {
+    if (unlikely(!virt_step_over(&v->virt))) {
         undefined(v);
         return true;
     }
@@ -44,7 +39,6 @@ static bool handle_cpuid(struct vcpu *v)
     gpr[REG_RBX] = r.ebx;
     gpr[REG_RCX] = r.ecx;
     gpr[REG_RDX] = r.edx;
-    virt_skip(&v->virt, length);
     return true;
 }
 
@@ -198,8 +192,7 @@ static bool handle_io(struct vcpu *v, struct vcpu_exit *io)
     struct virt_io e = virt_io_of(&v->virt);
 
     if (e.is_string) {
-        io->reason = VCPU_EXIT_UNSUPPORTED;
-        io->port = e.port;
+        *io = (struct vcpu_exit){ .reason = VCPU_EXIT_UNSUPPORTED, .port = e.port };
         return true;
     }
     *io = (struct vcpu_exit){
@@ -221,7 +214,7 @@ static bool handle_exception(struct vcpu *v, struct vcpu_exit *io)
     unsigned vector = virt_exit_vector(&v->virt, &error);
 
     if (vector == VECTOR_MC) {
-        io->reason = VCPU_EXIT_MACHINE_CHECK;
+        *io = (struct vcpu_exit){ .reason = VCPU_EXIT_MACHINE_CHECK };
         return true;
     }
     virt_inject_exception(&v->virt, vector, vector == VECTOR_AC, error);
@@ -234,42 +227,37 @@ static void handle_nested_page_fault(struct vcpu *v)
     general_protection(v);
 }
 
-static void handle_instruction(struct vcpu *v)
-{
-    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
-
-    if (length)
-        virt_skip(&v->virt, length); /* INVD and WBINVD: our caches are coherent */
-    else
-        undefined(v);
-}
+/* INVD and WBINVD do nothing, since our caches are coherent; all others are #UD. */
 
 static bool end_with(struct vcpu_exit *io, enum vcpu_exit_reason reason, uint64_t detail)
 {
-    io->reason = reason;
-    io->detail = detail;
+    *io = (struct vcpu_exit){ .reason = reason, .detail = detail };
     return true;
 }
 
 bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
 {
-    virt_resume_event(&v->virt);
-    switch (v->virt.exit.kind) {
+    switch (v->virt.exit.kind) { /* instructions: nothing was being delivered */
+    case EXIT_IO:
+        return handle_io(v, io);
     case EXIT_MSR_WRITE:
         handle_msr(v, true, true);
         return false;
+    case EXIT_HLT:
+        skip(v);
+        v->is_halted = !virt_has_event(&v->virt);
+        return false;
+    default:
+        break;
+    }
+    virt_resume_event(&v->virt);
+    switch (v->virt.exit.kind) {
     case EXIT_INTERRUPT:
         return false;
     case EXIT_INTERRUPT_WINDOW:
         virt_request_window(&v->virt, false);
         vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
         return false;
-    case EXIT_HLT:
-        skip(v);
-        v->is_halted = !virt_has_event(&v->virt);
-        return false;
-    case EXIT_IO:
-        return handle_io(v, io);
     case EXIT_CONTROL_REGISTER:
         handle_control_register(v);
         return false;
@@ -282,7 +270,7 @@ bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
         handle_nested_page_fault(v);
         return false;
     case EXIT_INSTRUCTION:
-        handle_instruction(v);
+        skip(v);
         return false;
     case EXIT_SHUTDOWN:
         return end_with(io, VCPU_EXIT_SHUTDOWN, 0);

@@ -92,6 +92,7 @@ enum err handle_close(struct handle_table *t, handle_t h)
         e = t->entries[h];
         t->entries[h] = (struct handle_entry){ 0 };
         t->used--;
+        t->closed_count++;
     }
     spin_unlock(&t->lock);
     if (!e.object)

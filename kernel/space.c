@@ -33,7 +33,6 @@ enum err space_init(struct space *s, struct budget *b)
 {
     *s = (struct space){
         .lock = SPINLOCK(RANK_OBJECT),
-        .next_va = FIRST_FREE_VA,
         .budget = b,
         .source = { take_table, give_table },
     };
@@ -146,37 +145,44 @@ enum err space_add_image(struct space *s, uint64_t va, const void *image, uint64
     return err;
 }
 
-enum err space_reserve(struct space *s, uint64_t bytes, uint64_t align, uint64_t *va)
+/* The first gap; what was unmapped is used again, with the tables that it had. */
+enum err space_reserve_locked(const struct space *s, uint64_t bytes, uint64_t align, uint64_t *va)
 {
-    enum err err = ERR_MEMORY;
+    uint64_t at = round_up(FIRST_FREE_VA, align);
+    const struct mapping *m = s->mappings;
 
-    spin_lock(&s->lock);
-    uint64_t at = round_up(s->next_va, align);
-
-    if (range_fits(at, bytes + PAGE_BYTES, LAST_FREE_VA)) {
-        s->next_va = at + round_up(bytes, PAGE_BYTES) + PAGE_BYTES; /* a hole behind each */
-        *va = at;
-        err = OK;
+    bytes = round_up(bytes, PAGE_BYTES) + PAGE_BYTES; /* a hole behind each */
+    while (m) {
+        if (at < m->va + m->bytes + PAGE_BYTES && m->va < at + bytes) {
+            at = round_up(m->va + m->bytes + PAGE_BYTES, align);
+            m = s->mappings; /* from the start: the list has no order */
+        } else {
+            m = m->next;
+        }
     }
-    spin_unlock(&s->lock);
-    return err;
+    if (!range_fits(at, bytes, LAST_FREE_VA))
+        return ERR_MEMORY;
+    *va = at;
+    return OK;
 }
 
 enum err space_map_pages(struct space *s, struct object *o, const hpa_t *pages, uint64_t count,
                          bool is_writable, uint64_t *va)
 {
-    enum err err = *va ? OK : space_reserve(s, count * PAGE_BYTES, PAGE_BYTES, va);
+    enum err err;
 
-    if (err)
-        return err;
     spin_lock(&s->lock);
-    err = space_note_locked(s, o, *va, count * PAGE_BYTES, false);
+    err = space_reserve_locked(s, count * PAGE_BYTES, PAGE_BYTES, va);
+    if (!err)
+        err = space_note_locked(s, o, *va, count * PAGE_BYTES, false);
+    bool is_noted = !err;
+
     for (uint64_t i = 0; !err && i < count; i++)
         err = paging_map(s->root, *va + i * PAGE_BYTES, pages[i], user_flags(is_writable, false),
                          &s->source);
     spin_unlock(&s->lock);
-    if (err && space_unmap(s, *va))
-        return err; /* not even noted */
+    if (err && is_noted && space_unmap(s, *va))
+        return err;
     return err;
 }
 

@@ -15,7 +15,6 @@ struct space {
     struct spinlock lock; /* rank OBJECT; guards all below and the tables */
     hpa_t root;
     struct mapping *mappings;
-    uint64_t next_va;
     struct budget *budget; /* constant */
     struct page_source source;
     hpa_t scrap_page, scrap_table; /* 0 until a view is mapped: see view.c */
@@ -32,12 +31,12 @@ enum err space_add_private(struct space *s, uint64_t va, uint64_t bytes, const v
 /* Maps @count pages of the kernel's own image read-only, or executable. */
 enum err space_add_image(struct space *s, uint64_t va, const void *image, uint64_t bytes,
                          bool is_executable) MUST_CHECK;
-/* Maps @pages[0..count) of @o at an address that the kernel chooses (or at *@va when it is not 0);
- * takes a reference to @o. */
+/* Maps @pages[0..count) of @o at an address that the kernel chooses; takes a reference to @o. */
 enum err space_map_pages(struct space *s, struct object *o, const hpa_t *pages, uint64_t count,
                          bool is_writable, uint64_t *va) MUST_CHECK;
-/* Reserves @bytes of addresses, aligned to @align. */
-enum err space_reserve(struct space *s, uint64_t bytes, uint64_t align, uint64_t *va) MUST_CHECK;
+/* Finds @bytes of free addresses, aligned to @align; space lock held until they are noted. */
+enum err space_reserve_locked(const struct space *s, uint64_t bytes, uint64_t align, uint64_t *va)
+    MUST_CHECK;
 /* Adds a mapping record for pages that the caller maps itself (views); space lock held. */
 enum err space_note_locked(struct space *s, struct object *o, uint64_t va, uint64_t bytes,
                            bool is_view) MUST_CHECK;

@@ -15,6 +15,7 @@
 #include "kernel/process.h"
 #include "kernel/region.h"
 #include "kernel/timer_object.h"
+#include "kernel/user_word.h"
 #include "kernel/vcpu.h"
 #include "kernel/view.h"
 #include "lib/string.h"
@@ -699,23 +700,65 @@ static enum err do_vcpu_create(struct call *c)
     return err ? err : hand_out(&v->object, RIGHT_ALL, 0, &c->value);
 }
 
-static enum err do_vcpu_run(struct call *c)
+/* The first time that a thread runs this vCPU, or since a handle was closed. */
+static enum err run_found(struct call *c, struct vcpu_exit *io, uint64_t key)
 {
     struct handle_entry e;
-    struct vcpu_exit io;
-    enum err err = user_read(&io, c->b, sizeof(io));
+    enum err err = find(c->a, OBJECT_VCPU, RIGHT_MEMORY, &e);
 
     if (err)
         return err;
-    err = find(c->a, OBJECT_VCPU, RIGHT_MEMORY, &e);
-    if (err)
-        return err;
+    thread_current()->vcpu_handles = 0;
     if (process_current()->partition != OBJECT_OF(e, vcpu)->partition)
         err = ERR_RIGHTS; /* the window that exits look through is another partition's */
     else
-        err = vcpu_run(OBJECT_OF(e, vcpu), &io);
+        err = vcpu_run(OBJECT_OF(e, vcpu), io);
+    if (!err)
+        thread_current()->vcpu_handles = key;
     object_put(e.object);
-    return err ? err : user_write(c->b, &io, sizeof(io));
+    return err;
+}
+
+/* Of what the vmm passes only the value counts. */
+static enum err read_answer(uint64_t from, struct vcpu_exit *io)
+{
+    bool is_read = false;
+
+    if (likely(range_fits(from, sizeof(*io), USER_END))) {
+        user_access_begin();
+        is_read = user_load_word(from + offsetof(struct vcpu_exit, value), &io->value);
+        user_access_end();
+    }
+    return is_read ? OK : ERR_ARGUMENT;
+}
+
+static enum err write_exit(uint64_t to, const struct vcpu_exit *io)
+{
+    uint64_t words[sizeof(*io) / 8];
+    bool is_written;
+
+    __builtin_memcpy(words, io, sizeof(words));
+    user_access_begin();
+    is_written = user_store_word(to, words[0]) && user_store_word(to + 8, words[1]) &&
+                 user_store_word(to + 16, words[2]);
+    user_access_end();
+    return is_written ? OK : ERR_ARGUMENT;
+}
+
+static enum err do_vcpu_run(struct call *c)
+{
+    struct thread *t = thread_current();
+    uint64_t key = (uint64_t)t->process->handles.closed_count << 32 | (uint32_t)c->a;
+    struct vcpu_exit io;
+    enum err err = read_answer(c->b, &io);
+
+    if (unlikely(err))
+        return err;
+    if (likely(t->vcpu && t->vcpu_handles == key))
+        err = vcpu_run(t->vcpu, &io);
+    else
+        err = run_found(c, &io, key);
+    return err ? err : write_exit(c->b, &io);
 }
 
 static enum err do_vcpu_kick(struct call *c)
@@ -744,7 +787,7 @@ static enum err access_state(struct call *c, bool is_set)
         return err;
     struct vcpu *v = OBJECT_OF(e, vcpu);
 
-    if (v->thread)
+    if (v->is_running)
         err = ERR_STATE;
     else if (is_set)
         err = virt_set_state(&v->virt, &state);
@@ -891,6 +934,7 @@ struct syscall_result syscall_dispatch(uint64_t a, uint64_t b, uint64_t c, uint6
     struct call call = { a, b, c, d, 0 };
     enum err err = number < SYS_COUNT ? calls[number](&call) : ERR_ARGUMENT;
 
-    sched_check();
+    if (unlikely(sched_has_work(thread_current())))
+        sched_check();
     return (struct syscall_result){ (uint64_t)err, call.value };
 }

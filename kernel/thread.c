@@ -6,6 +6,7 @@
 #include "kernel/memory.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
+#include "kernel/vcpu.h"
 
 static void put_header(struct thread *t, uint64_t stack)
 {
@@ -97,6 +98,7 @@ struct thread *thread_adopt_idle(struct kernel_cpu *cpu, uint64_t stack)
 
 void thread_exit(void)
 {
+    vcpu_detach(thread_current());
     spin_lock(&sched_lock);
     sched_exit_locked();
 }

@@ -37,7 +37,8 @@ struct thread {
     bool is_dying; /* its process ends: it leaves at the next occasion */
     /* its own: */
     uint64_t entry, user_stack, argument; /* first instruction in ring 3 */
-    struct vcpu *vcpu;                    /* while in vcpu_run */
+    struct vcpu *vcpu;                    /* that it runs or ran last; referenced */
+    uint64_t vcpu_handles;                /* handle and generation by which it found that */
     struct thread *next_in_process;       /* process's lock */
 };
 

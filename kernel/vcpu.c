@@ -220,31 +220,40 @@ static void wait_halted(struct vcpu *v)
     spin_unlock(&sched_lock);
 }
 
+/* A thread stays with the vCPU that it ran last until it runs another or ends, so that going back
+ * and forth between guest and vmm takes no lock and moves no FPU state. */
 static enum err attach_thread(struct vcpu *v)
 {
     struct thread *t = thread_current();
     enum err err = OK;
 
+    vcpu_detach(t);
     spin_lock(&sched_lock);
-    if (v->thread)
+    if (v->thread) {
         err = ERR_STATE;
-    else
+    } else {
+        object_get(&v->object);
         v->thread = t;
-    t->vcpu = v;
-    t->is_vcpu = true;
+        t->vcpu = v;
+        t->is_vcpu = true;
+    }
     spin_unlock(&sched_lock);
     return err;
 }
 
-static void detach_thread(struct vcpu *v)
+void vcpu_detach(struct thread *t)
 {
-    struct thread *t = thread_current();
+    struct vcpu *v = t->vcpu;
 
+    if (!v)
+        return;
     vcpu_leave_cpu(kernel_cpu(), t); /* another thread may run it next, elsewhere */
     spin_lock(&sched_lock);
     v->thread = NULL;
     t->vcpu = NULL;
+    t->is_vcpu = false;
     spin_unlock(&sched_lock);
+    object_put(&v->object);
 }
 
 static void take_answer(struct vcpu *v, const struct vcpu_exit *io)
@@ -269,21 +278,22 @@ static bool attend(struct vcpu *v, struct vcpu_exit *io)
     if (why & VCPU_ATTEND_FLUSH)
         virt_flush(&v->virt);
     if (why & VCPU_ATTEND_KICK)
-        io->reason = VCPU_EXIT_KICK;
+        *io = (struct vcpu_exit){ .reason = VCPU_EXIT_KICK };
     return why & VCPU_ATTEND_KICK;
 }
 
 enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io)
 {
     struct thread *t = thread_current();
-    enum err err = attach_thread(v);
+    enum err err = t->vcpu == v ? OK : attach_thread(v);
 
     if (err)
         return err;
-    take_answer(v, io);
-    *io = (struct vcpu_exit){ 0 };
+    v->is_running = true;
+    if (v->read_width)
+        take_answer(v, io);
     for (;;) {
-        if (sched_has_work(t)) {
+        if (unlikely(sched_has_work(t))) {
             if (t->is_dying)
                 break;
             sched_yield();
@@ -300,7 +310,7 @@ enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io)
         if (exit_handle(v, io))
             break;
     }
-    detach_thread(v);
+    v->is_running = false;
     return t->is_dying ? ERR_STATE : OK;
 }
 

@@ -24,7 +24,8 @@ struct vcpu {
     struct partition *partition; /* constant, referenced */
     unsigned index;              /* constant: VP index, APIC id */
     uint64_t attention;          /* atomic */
-    struct thread *thread;       /* sched lock: who runs it; NULL: nobody */
+    struct thread *thread;       /* sched lock: who runs it, or ran it last; NULL: nobody */
+    bool is_running;             /* its thread is in vcpu_run() */
     bool is_halted;              /* its thread's; read by others under the sched lock */
     uint64_t xcr0;
     void *fpu;                   /* state while it is in no CPU */
@@ -41,6 +42,8 @@ enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, stru
     MUST_CHECK;
 /* Runs the guest until the vmm is needed. @io: in: the answer, out: the exit. */
 enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io) MUST_CHECK;
+/* @t (the calling thread) lets go of its vCPU. */
+void vcpu_detach(struct thread *t);
 void vcpu_kick(struct vcpu *v);
 void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out);
 

@@ -85,16 +85,16 @@ enum err view_map(struct view *v, struct space *s, uint64_t *va)
 {
     struct view_mapping *slot;
     uint64_t step;
-    enum err err = space_reserve(s, v->bytes, LARGE_BYTES, va);
+    enum err err;
 
-    if (err)
-        return err;
     spin_lock(&v->lock);
     slot = free_slot(v);
     err = v->is_revoked ? ERR_GONE : slot ? OK : ERR_FULL;
     spin_lock(&s->lock);
     if (!err)
         err = prepare_scrap(s);
+    if (!err)
+        err = space_reserve_locked(s, v->bytes, LARGE_BYTES, va);
     if (!err)
         err = space_note_locked(s, &v->object, *va, v->bytes, true);
     bool is_noted = !err;

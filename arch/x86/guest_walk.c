@@ -1,28 +1,6 @@
 #include "arch/x86/guest_walk.h"
-#include "arch/x86/paging.h"
 #include "arch/x86/regs.h"
 #include "arch/x86/trap.h"
-
-#define WINDOW_BYTES (1ull << 39)
-
-/* One load that may fault, without a call; true: *@out was read. */
-static inline bool load64(uint64_t gpa, uint64_t *out)
-{
-    uint64_t v;
-
-    if (unlikely(gpa >= WINDOW_BYTES))
-        return false;
-    __asm__ goto("1: mov (%1), %0\n\t"
-                 ".pushsection .fixup, \"a\"\n\t.quad 1b, %l2\n\t.popsection"
-                 : "=r"(v)
-                 : "r"(WINDOW_BASE + gpa)
-                 : "memory"
-                 : failed);
-    *out = v;
-    return true;
-failed:
-    return false;
-}
 
 bool guest_read_window(gpa_t gpa, void *out, size_t bytes)
 {
@@ -43,7 +21,7 @@ static enum err walk_wide(uint64_t table, uint64_t linear, unsigned level, gpa_t
         unsigned shift = PAGE_SHIFT + 9 * level;
         uint64_t entry;
 
-        if (!load64(table + (linear >> shift & 511) * 8, &entry) || !(entry & PTE_PRESENT))
+        if (!guest_load64(table + (linear >> shift & 511) * 8, &entry) || !(entry & PTE_PRESENT))
             return ERR_ARGUMENT;
         if (level == 0 || (entry & PTE_LARGE)) {
             uint64_t mask = (1ull << shift) - 1;
@@ -59,14 +37,14 @@ static enum err walk_narrow(const struct guest_paging *p, uint64_t linear, gpa_t
 {
     uint64_t entry;
 
-    if (!load64((p->cr3 & ~PAGE_MASK & UINT32_MAX) + (linear >> 22 & 1023) * 4, &entry) ||
+    if (!guest_load64((p->cr3 & ~PAGE_MASK & UINT32_MAX) + (linear >> 22 & 1023) * 4, &entry) ||
         !(entry & PTE_PRESENT))
         return ERR_ARGUMENT;
     if ((entry & PTE_LARGE) && (p->cr4 & CR4_PSE)) {
         out->v = (entry & 0xffc00000u) | (entry >> 13 & 0xff) << 32 | (linear & 0x3fffff);
         return OK;
     }
-    if (!load64((entry & 0xfffff000u) + (linear >> 12 & 1023) * 4, &entry) ||
+    if (!guest_load64((entry & 0xfffff000u) + (linear >> 12 & 1023) * 4, &entry) ||
         !(entry & PTE_PRESENT))
         return ERR_ARGUMENT;
     out->v = (entry & 0xfffff000u) | (linear & PAGE_MASK);
@@ -86,7 +64,7 @@ enum err guest_translate(const struct guest_paging *p, uint64_t linear, gpa_t *o
     }
     if (!(p->cr4 & CR4_PAE))
         return walk_narrow(p, linear, out);
-    if (!load64((p->cr3 & 0xffffffe0u) + (linear >> 30) * 8, &entry) || !(entry & PTE_PRESENT))
+    if (!guest_load64((p->cr3 & 0xffffffe0u) + (linear >> 30) * 8, &entry) || !(entry & PTE_PRESENT))
         return ERR_ARGUMENT;
     return walk_wide(entry & PTE_ADDRESS, linear, 1, out);
 }

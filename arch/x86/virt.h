@@ -51,6 +51,8 @@ void virt_leave(struct virt_vcpu *v);
  * general register of a MOV to a control register. */
 unsigned virt_instruction_length(struct virt_vcpu *v, unsigned *reg);
 void virt_skip(struct virt_vcpu *v, unsigned length); /* advances RIP, ends the shadow, TF traps */
+/* Both for an instruction that cannot fault. False: it is another one now. */
+bool virt_step_over(struct virt_vcpu *v);
 
 /* Exceptions and interrupts for the next entry. */
 void virt_inject_exception(struct virt_vcpu *v, unsigned vector, bool has_error, uint32_t error);

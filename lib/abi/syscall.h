@@ -238,9 +238,9 @@ struct vcpu_exit {
     uint8_t width; /* bytes: 1, 2, 4 (port), 8 (memory) */
     uint16_t port;
     uint64_t value; /* written by the guest, or, on the next vcpu_run, the answer to its read */
-    uint64_t gpa;   /* VCPU_EXIT_MEMORY */
-    uint64_t detail;
+    uint64_t detail; /* VCPU_EXIT_MEMORY: guest-physical address */
 };
+static_assert(sizeof(struct vcpu_exit) == 24, "copied at every exit to the vmm");
 
 struct vcpu_segment {
     uint16_t selector;

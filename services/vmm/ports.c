@@ -71,6 +71,10 @@ void ports_access(struct machine *m, struct vcpu_exit *e)
 {
     uint64_t value = 0;
 
+    if (likely(!e->is_write && e->width == 1)) {
+        e->value = read_byte(m, e->port);
+        return;
+    }
     if (e->is_write && e->port == PORT_RESET_CONTROL && e->width == 1 &&
         (e->value & RESET_CONTROL_CPU))
         machine_end(m, VMM_END_RESET, 0, "the guest reset itself");

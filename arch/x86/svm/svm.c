@@ -306,22 +306,31 @@ static unsigned decode(struct virt_vcpu *v, const struct decode_want *want, unsi
     return decode_match(bytes, n, virt_is_long_mode(v), want, reg);
 }
 
-/* The frequent case: two opcode bytes without a prefix, in 64-bit code, not across a page. */
-static bool matches_plainly(const struct virt_vcpu *v, const struct decode_want *want)
+/* The frequent case: no prefix, 64-bit code, not across a page. Its length, or 0: look closer. */
+static inline unsigned match_plainly(const struct virt_vcpu *v)
 {
     const struct vmcb *c = v->vmcb;
-    struct guest_paging paging = paging_of(c);
-    uint16_t bytes;
-    gpa_t gpa;
+    uint32_t bytes;
 
-    if (want->opcode_bytes != 2 || want->has_register || !virt_is_long_mode(v) ||
-        (v->rip & PAGE_MASK) == PAGE_MASK || guest_translate(&paging, v->rip, &gpa) ||
-        !guest_read_window(gpa, &bytes, sizeof(bytes)))
-        return false;
-    return bytes == (want->opcode[0] | want->opcode[1] << 8);
+    if (!virt_is_long_mode(v) || !guest_peek_code(c->cr3, v->rip, &bytes))
+        return 0;
+    switch (v->exit.kind) {
+    case EXIT_CPUID:
+        return (bytes & 0xffff) == 0xa20f ? 2 : 0;
+    case EXIT_MSR_READ:
+        return (bytes & 0xffff) == 0x320f ? 2 : 0;
+    case EXIT_MSR_WRITE:
+        return (bytes & 0xffff) == 0x300f ? 2 : 0;
+    case EXIT_HLT:
+        return (bytes & 0xff) == 0xf4 ? 1 : 0;
+    case EXIT_HYPERCALL:
+        return (bytes & 0xffffff) == 0xd9010f ? 3 : 0;
+    default:
+        return 0;
+    }
 }
 
-unsigned virt_instruction_length(struct virt_vcpu *v, unsigned *reg)
+static unsigned look_closer(struct virt_vcpu *v, unsigned *reg)
 {
     uint32_t code = v->exit.code | (v->exit.kind == EXIT_MSR_WRITE ? 1u << 31 : 0);
     const struct decode_want *want = want_of(code);
@@ -333,9 +342,14 @@ unsigned virt_instruction_length(struct virt_vcpu *v, unsigned *reg)
         *reg = (unsigned)(v->exit.info1 & 15);
         return (unsigned)(v->vmcb->next_rip - v->rip);
     }
-    if (matches_plainly(v, want))
-        return 2;
     return decode(v, want, reg);
+}
+
+unsigned virt_instruction_length(struct virt_vcpu *v, unsigned *reg)
+{
+    unsigned length = cpu_features.has_nrip_save ? 0 : match_plainly(v);
+
+    return likely(length) ? length : look_closer(v, reg);
 }
 
 void virt_skip(struct virt_vcpu *v, unsigned length)
@@ -348,6 +362,15 @@ void virt_skip(struct virt_vcpu *v, unsigned length)
         v->vmcb->dr6 |= 1u << 14;
         virt_inject_exception(v, VECTOR_DB, false, 0);
     }
+}
+
+bool virt_step_over(struct virt_vcpu *v)
+{
+    unsigned reg, length = virt_instruction_length(v, &reg);
+
+    if (likely(length))
+        virt_skip(v, length);
+    return length;
 }
 
 /* ---- events ---- */

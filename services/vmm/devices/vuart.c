@@ -40,7 +40,9 @@ static void fetch_input(struct vuart *u)
 {
     uint8_t byte;
 
-    while (!(u->mcr & UART_MCR_LOOP) && u->fifo_used < fifo_capacity(u) &&
+    if (u->mcr & UART_MCR_LOOP)
+        return;
+    while (u->fifo_used < fifo_capacity(u) &&
            u->line->receive(u->line, &byte))
         fifo_put(u, byte);
 }
