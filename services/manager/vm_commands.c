@@ -89,8 +89,7 @@ static struct vm *reserve(struct request *r, const struct command_line *c, uint6
     vm->is_used = 0;
     if (err == ERR_MEMORY)
         answer_error(r, ERROR_NO_MEMORY, memory, "take less, or delete a VM",
-                     "%lu MiB are needed (with 2 to 3 MiB for the VM's own keeping), %lu MiB are "
-                     "free",
+                     "%lu MiB are needed with what it takes to keep the VM, %lu MiB are free",
                      (bytes + sizeof(struct vmm_console) + MIB(1) - 1) >> 20,
                      host_free_bytes() >> 20);
     else
