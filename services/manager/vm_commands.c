@@ -34,6 +34,11 @@ static bool module_is_there(struct request *r, const struct value *v, uint64_t *
                      "no boot module named %.100s", v->text);
         return false;
     }
+    if (!g->bytes) {
+        answer_error(r, ERROR_BAD_IMAGE, v, "replace the file", "the boot module %.100s is empty",
+                     v->text);
+        return false;
+    }
     *bytes += g->bytes;
     return true;
 }

@@ -654,6 +654,7 @@ void fake_boot(const char *config)
     grant("rtc-ports", GRANT_IOPORTS, make(IOPORTS, NULL, 0, 0), 0);
     grant_module("vmlinuz", NULL, MIB(8));
     grant_module("guest.cpio", NULL, KIB(100));
+    grant_module("empty", NULL, 0);
     if (config)
         grant_module("bulkhead.conf", config, strlen(config));
     manager_come_up();

@@ -135,6 +135,8 @@ TEST(vm_create_refuses_what_cannot_be_and_leaves_nothing)
     static const char *const lines[][2] = {
         { "vm create a kernel=nope memory=64M cpus=1", "not-found" },
         { "vm create a kernel=vmlinuz initrd=nope memory=64M cpus=1", "not-found" },
+        { "vm create a kernel=empty memory=64M cpus=1", "bad-image" },
+        { "vm create a kernel=vmlinuz initrd=empty memory=64M cpus=1", "bad-image" },
         { "vm create a kernel=vmlinuz memory=512M cpus=1", "no-memory" },
         { "vm create a kernel=vmlinuz memory=100000G cpus=1", "no-memory" },
         { "vm create a kernel=vmlinuz memory=512K cpus=1", "usage" },
