@@ -119,26 +119,26 @@ def try_images(t, images):
     """Creates and starts a VM of each image; whatever comes of it, the host is as before."""
     modules = [t.write(f"image{i}", image) for i, image in enumerate(images)]
     node = t.start("", modules)
-    seen = {}
+    seen, wrong = {}, []
     before = None
     for path in modules:
         name = os.path.basename(path)
-        answer = node.answer(f"vm create m kernel={name} memory=32M cpus=1")
+        answer = node.answer(f"vm create m kernel={name} memory=96M cpus=1")
         if answer["ok"]:
             answer = node.answer("vm start m")
             what = node.do("vm show m")["state"] if answer["ok"] else answer["error"]["code"]
             if what == "running":
-                node.do("vm poweroff m")
+                node.answer("vm poweroff m")  # it may have ended by itself meanwhile
             node.do("vm delete m")
         else:
             what = answer["error"]["code"]
-        if not answer["ok"]:
-            assert what in ("bad-image", "no-memory", "unsupported"), (name, answer)
-            assert answer["error"]["message"], answer
+        if not answer["ok"] and what not in ("bad-image", "no-memory", "unsupported"):
+            wrong.append((name, answer["error"]))
         seen[what] = seen.get(what, 0) + 1
         if before is None:
             before = held(node)
     node.do("host show")
+    assert not wrong, wrong
     same_as_before(node, before)
     return seen
 
