@@ -1,0 +1,62 @@
+// SOURCES: services/vmm/acpi_tables.c services/vmm/aml.c services/vmm/guest_memory.c
+#include "services/vmm/acpi_tables.h"
+#include "services/vmm/aml.h"
+#include "services/vmm/layout.h"
+#include "tests/unit/services/vmm/images.h"
+#include "tests/unit/test.h"
+
+static uint8_t sum(const uint8_t *p, uint32_t n)
+{
+    uint8_t s = 0;
+
+    while (n--)
+        s = (uint8_t)(s + *p++);
+    return s;
+}
+
+static uint64_t word(const uint8_t *p, unsigned bytes)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, p, bytes);
+    return v;
+}
+
+TEST(all_tables_are_reached_from_the_rsdp_with_good_sums)
+{
+    struct guest_memory m = image_memory();
+    const uint8_t *rsdp = m.low + LAYOUT_ACPI, *xsdt, *t;
+
+    EXPECT_EQ(acpi_write_tables(&m, 1), OK);
+    EXPECT(memcmp(rsdp, "RSD PTR ", 8) == 0);
+    EXPECT_EQ(sum(rsdp, 20), 0);
+    EXPECT_EQ(sum(rsdp, 36), 0);
+    xsdt = m.low + word(rsdp + 24, 8);
+    EXPECT(memcmp(xsdt, "XSDT", 4) == 0);
+    EXPECT_EQ(sum(xsdt, (uint32_t)word(xsdt + 4, 4)), 0);
+    t = m.low + word(xsdt + 36, 8);
+    EXPECT(memcmp(t, "FACP", 4) == 0);
+    EXPECT_EQ(sum(t, (uint32_t)word(t + 4, 4)), 0);
+    EXPECT(word(t + 112, 4) & 1u << 20); /* hardware-reduced */
+    t = m.low + word(t + 140, 8);
+    EXPECT(memcmp(t, "DSDT", 4) == 0);
+    EXPECT_EQ(sum(t, (uint32_t)word(t + 4, 4)), 0);
+    t = m.low + word(xsdt + 44, 8);
+    EXPECT(memcmp(t, "APIC", 4) == 0);
+    EXPECT_EQ(sum(t, (uint32_t)word(t + 4, 4)), 0);
+    EXPECT_EQ(word(t + 4, 4), 52);
+}
+
+TEST(an_eisa_id_is_compressed)
+{
+    EXPECT_EQ(aml_eisa_id("PNP0501"), 0x0105d041);
+}
+
+TEST(too_much_aml_is_noticed)
+{
+    uint8_t bytes[4];
+    struct aml a = { .bytes = bytes, .capacity = sizeof(bytes) };
+
+    aml_string(&a, "hello");
+    EXPECT(a.has_overflowed);
+}
