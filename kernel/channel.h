@@ -10,8 +10,8 @@
 #define CHANNEL_HANDLES_MAX 8u
 
 struct channel_end {
-    struct binding on_signal; /* the peer signalled */
-    struct binding on_dead;   /* the peer's last handle was closed */
+    struct binding on_signal;                       /* the peer signalled */
+    struct binding on_dead;                         /* the peer's last handle was closed */
     struct handle_entry queue[CHANNEL_HANDLES_MAX]; /* sent by the peer; the channel's lock */
     uint32_t queue_first, queue_count;
     uint32_t handle_count; /* atomic */

@@ -50,13 +50,8 @@ enum err debug_call(enum debug_op op, uint64_t argument, uint64_t data, uint64_t
         process_for_each(add_root, &r);
         *value = r.count;
         return r.err;
-    case DEBUG_FAIL_ALLOC:
-        memory_fail_nth(argument);
-        return OK;
-    case DEBUG_ALLOC_COUNT:
-        *value = memory_alloc_count();
-        return OK;
-    default:
-        return ERR_ARGUMENT;
+    case DEBUG_FAIL_ALLOC: memory_fail_nth(argument); return OK;
+    case DEBUG_ALLOC_COUNT: *value = memory_alloc_count(); return OK;
+    default: return ERR_ARGUMENT;
     }
 }

@@ -1,7 +1,7 @@
 #include "kernel/exits.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "kernel/log.h"
 #include "kernel/partition.h"
 #include "kernel/sched.h"
@@ -90,24 +90,19 @@ static bool handle_hypercall(struct vcpu *v)
 bool exit_handle_fast(struct vcpu *v)
 {
     switch (v->virt.exit.kind) {
-    case EXIT_CPUID:
-        return handle_cpuid(v);
-    case EXIT_MSR_READ:
-        return handle_msr(v, false, false);
-    case EXIT_MSR_WRITE:
-        return handle_msr(v, true, false);
-    case EXIT_HYPERCALL:
-        return handle_hypercall(v);
-    default:
-        return false;
+    case EXIT_CPUID: return handle_cpuid(v);
+    case EXIT_MSR_READ: return handle_msr(v, false, false);
+    case EXIT_MSR_WRITE: return handle_msr(v, true, false);
+    case EXIT_HYPERCALL: return handle_hypercall(v);
+    default: return false;
     }
 }
 
 /* ---- with the host's state back ---- */
 
 /* Reserved bits of CR4 make a MOV fault; here, since TCG would end the guest instead. */
-#define CR4_GUEST_ALLOWED                                                                          \
-    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR |   \
+#define CR4_GUEST_ALLOWED                                                                        \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | \
      CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE)
 
 static uint64_t cr4_allowed(const struct vcpu *v)
@@ -238,47 +233,31 @@ static bool end_with(struct vcpu_exit *io, enum vcpu_exit_reason reason, uint64_
 bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
 {
     switch (v->virt.exit.kind) { /* instructions: nothing was being delivered */
-    case EXIT_IO:
-        return handle_io(v, io);
-    case EXIT_MSR_WRITE:
-        handle_msr(v, true, true);
-        return false;
+    case EXIT_IO: return handle_io(v, io);
+    case EXIT_MSR_WRITE: handle_msr(v, true, true); return false;
     case EXIT_HLT:
         skip(v);
         v->is_halted = !virt_has_event(&v->virt);
         return false;
-    default:
-        break;
+    default: break;
     }
     virt_resume_event(&v->virt);
     switch (v->virt.exit.kind) {
-    case EXIT_INTERRUPT:
-        return false;
+    case EXIT_INTERRUPT: return false;
     case EXIT_INTERRUPT_WINDOW:
         virt_request_window(&v->virt, false);
         vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
         return false;
-    case EXIT_CONTROL_REGISTER:
-        handle_control_register(v);
-        return false;
-    case EXIT_XSETBV:
-        handle_xsetbv(v);
-        return false;
-    case EXIT_EXCEPTION:
-        return handle_exception(v, io);
-    case EXIT_NESTED_PAGE_FAULT:
-        handle_nested_page_fault(v);
-        return false;
-    case EXIT_INSTRUCTION:
-        skip(v);
-        return false;
-    case EXIT_SHUTDOWN:
-        return end_with(io, VCPU_EXIT_SHUTDOWN, 0);
+    case EXIT_CONTROL_REGISTER: handle_control_register(v); return false;
+    case EXIT_XSETBV: handle_xsetbv(v); return false;
+    case EXIT_EXCEPTION: return handle_exception(v, io);
+    case EXIT_NESTED_PAGE_FAULT: handle_nested_page_fault(v); return false;
+    case EXIT_INSTRUCTION: skip(v); return false;
+    case EXIT_SHUTDOWN: return end_with(io, VCPU_EXIT_SHUTDOWN, 0);
     case EXIT_INVALID:
         if (v->virt.broken_rule)
             log_line("vCPU %u: a real CPU refuses this state: %s", v->index, v->virt.broken_rule);
         return end_with(io, VCPU_EXIT_INVALID, 0);
-    default:
-        return end_with(io, VCPU_EXIT_UNSUPPORTED, v->virt.exit.code);
+    default: return end_with(io, VCPU_EXIT_UNSUPPORTED, v->virt.exit.code);
     }
 }

@@ -1,9 +1,9 @@
 /* One request number for the whole machine: a CPU has answered when its own number has caught up.
  * Several requesters may overlap; each waits for its own number. */
 #include "kernel/flush.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/lapic.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "kernel/kernel_cpu.h"
 
 static uint32_t request;
@@ -40,7 +40,8 @@ void flush_all_cpus(void)
             lapic_send(kernel_cpus[i].arch.apic_id, VECTOR_FLUSH);
     for (unsigned i = 0; i < kernel_cpu_count; i++)
         while (&kernel_cpus[i] != me &&
-               (int32_t)(__atomic_load_n(&kernel_cpus[i].flush_done, __ATOMIC_ACQUIRE) - mine) < 0) {
+               (int32_t)(__atomic_load_n(&kernel_cpus[i].flush_done, __ATOMIC_ACQUIRE) - mine) <
+                   0) {
             flush_answer();
             cpu_relax();
         }

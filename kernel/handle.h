@@ -13,7 +13,7 @@ struct handle_entry {
 };
 
 struct handle_table {
-    struct spinlock lock; /* rank HANDLES; guards all below */
+    struct spinlock lock;         /* rank HANDLES; guards all below */
     struct handle_entry *entries; /* index 0 is never used */
     uint32_t capacity, used;
     uint32_t closed_count; /* read without the lock: what was found is still there while it stays */

@@ -1,5 +1,5 @@
 #include "kernel/ioports.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 
 enum err ioports_create(struct budget *b, uint16_t first, uint16_t count, struct ioports **out)
 {

@@ -1,5 +1,5 @@
 #include "kernel/lock.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/panic.h"
 #include "kernel/flush.h"
 #include "kernel/kernel_cpu.h"

@@ -20,10 +20,10 @@ struct spinlock {
     uint32_t rank; /* constant */
 };
 
-#define SPINLOCK(r)                                                                                \
-    (struct spinlock)                                                                              \
-    {                                                                                              \
-        .rank = (r)                                                                                \
+#define SPINLOCK(r)   \
+    (struct spinlock) \
+    {                 \
+        .rank = (r)   \
     }
 
 void spin_lock_slow(struct spinlock *l);

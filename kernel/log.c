@@ -6,7 +6,7 @@
 #include "kernel/log.h"
 #include "lib/format.h"
 
-#define LOG_BYTES 65536u
+#define LOG_BYTES  65536u
 #define LINE_BYTES 256u
 
 static struct spinlock log_lock = SPINLOCK(RANK_LOG);

@@ -1,6 +1,6 @@
 /* How Bulkhead comes up, from the hand-over of the loader to the first program. */
 #include "arch/x86/acpi.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/ioapic.h"
 #include "arch/x86/kernel_map.h"
@@ -92,8 +92,8 @@ void kernel_main(struct boot_info *info)
     find_devices();
     lapic_init();
     tsc_calibrate();
-    log_line("%lu MiB of memory, TSC %lu kHz, local APIC timer %lu kHz",
-             memory_total_bytes() >> 20, host_clock.tsc_hz / 1000, lapic_timer_hz / 1000);
+    log_line("%lu MiB of memory, TSC %lu kHz, local APIC timer %lu kHz", memory_total_bytes() >> 20,
+             host_clock.tsc_hz / 1000, lapic_timer_hz / 1000);
     log_line("bus mastering was on in %u PCI functions and is off now", pci_stop_bus_masters());
     ioapic_init();
     if (virt_init(take_frames))

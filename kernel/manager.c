@@ -10,9 +10,9 @@
 #include "kernel/region.h"
 #include "lib/string.h"
 
-#define ESTATE_BYTES MIB(4)
+#define ESTATE_BYTES     MIB(4)
 #define QUICK_DEATHS_MAX 5u
-#define QUICK_NS (10 * NS_PER_SECOND)
+#define QUICK_NS         (10 * NS_PER_SECOND)
 
 static struct startup_info startup;
 static uint64_t last_start_ns;

@@ -1,6 +1,6 @@
 /* Starting the manager, and starting it again with the handles of the one before. */
 #pragma once
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 #include "kernel/process.h"
 
 void manager_start(const struct boot_info *info);

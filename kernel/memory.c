@@ -8,8 +8,8 @@
 #include "kernel/lock.h"
 #include "lib/string.h"
 
-#define ORDER_MAX 9u /* 2 MiB */
-#define NONE UINT32_MAX
+#define ORDER_MAX      9u /* 2 MiB */
+#define NONE           UINT32_MAX
 #define SLAB_CLASS_MIN 5u  /* 32 bytes */
 #define SLAB_CLASS_MAX 11u /* 2 KiB; more takes whole frames */
 
@@ -295,7 +295,7 @@ static bool add_slab(unsigned class)
     }
     frames[i].slab_free = 0;
     frames[i].slab_used = 0;
-    frames[i].slab_class = (uint8_t)class;
+    frames[i].slab_class = (uint8_t) class;
     push(&slabs[class], i);
     return true;
 }

@@ -6,11 +6,11 @@
  * next guest, or scrubbed through a mapping of its own. Everything handed out is zero. */
 #pragma once
 #include "arch/x86/paging.h"
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 #include "kernel/object.h"
 
 enum frame_owner {
-    FRAME_NONE,    /* no RAM, firmware's, or the kernel's image */
+    FRAME_NONE, /* no RAM, firmware's, or the kernel's image */
     FRAME_FREE,
     FRAME_KERNEL,  /* tables, stacks, heap */
     FRAME_PROGRAM, /* regions and private pages of programs */

@@ -3,12 +3,12 @@
 #include "kernel/memory.h"
 
 static void (*const destroyers[OBJECT_TYPE_COUNT])(struct object *) = {
-    [OBJECT_BUDGET] = budget_destroy,       [OBJECT_REGION] = region_destroy,
-    [OBJECT_PROCESS] = process_destroy,     [OBJECT_THREAD] = thread_destroy,
-    [OBJECT_SIGNAL] = signal_destroy,       [OBJECT_TIMER] = timer_destroy,
-    [OBJECT_CHANNEL] = channel_destroy,     [OBJECT_PARTITION] = partition_destroy,
-    [OBJECT_VIEW] = view_destroy,           [OBJECT_VCPU] = vcpu_destroy,
-    [OBJECT_IOPORTS] = ioports_destroy,     [OBJECT_INTERRUPT] = interrupt_destroy,
+    [OBJECT_BUDGET] = budget_destroy,   [OBJECT_REGION] = region_destroy,
+    [OBJECT_PROCESS] = process_destroy, [OBJECT_THREAD] = thread_destroy,
+    [OBJECT_SIGNAL] = signal_destroy,   [OBJECT_TIMER] = timer_destroy,
+    [OBJECT_CHANNEL] = channel_destroy, [OBJECT_PARTITION] = partition_destroy,
+    [OBJECT_VIEW] = view_destroy,       [OBJECT_VCPU] = vcpu_destroy,
+    [OBJECT_IOPORTS] = ioports_destroy, [OBJECT_INTERRUPT] = interrupt_destroy,
 };
 
 void *object_create(struct budget *b, enum object_type type, size_t bytes)

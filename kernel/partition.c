@@ -1,5 +1,5 @@
 #include "kernel/partition.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
 #include "kernel/budget.h"
 #include "kernel/flush.h"

@@ -10,17 +10,17 @@
 #include "lib/abi/syscall.h"
 
 #define PARTITION_VCPUS_MAX 64u
-#define LOW_MEMORY_END GIB(3)   /* RAM above this continues at 4 GiB */
-#define HIGH_MEMORY_START GIB(4)
+#define LOW_MEMORY_END      GIB(3) /* RAM above this continues at 4 GiB */
+#define HIGH_MEMORY_START   GIB(4)
 
 struct vcpu;
 
 struct partition {
     struct object object;
-    struct spinlock lock;   /* rank OBJECT; guards tables and all that is not constant */
-    uint64_t memory_bytes;  /* constant */
-    uint64_t block_count;   /* constant */
-    uint64_t populated;     /* blocks */
+    struct spinlock lock;  /* rank OBJECT; guards tables and all that is not constant */
+    uint64_t memory_bytes; /* constant */
+    uint64_t block_count;  /* constant */
+    uint64_t populated;    /* blocks */
     hpa_t *blocks;
     hpa_t nested_root;
     struct page_source source;

@@ -1,5 +1,5 @@
 #include "kernel/process.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/kernel_map.h"
 #include "arch/x86/panic.h"
@@ -11,7 +11,7 @@
 #include "kernel/reaper.h"
 #include "lib/string.h"
 
-#define STACK_TOP 0x7ffff0000000ull
+#define STACK_TOP        0x7ffff0000000ull
 #define USER_STACK_BYTES KIB(64)
 
 extern const uint8_t program_manager[], program_manager_end[], program_vmm[], program_vmm_end[];

@@ -16,15 +16,15 @@ struct process {
     struct space space;
     struct handle_table handles;
     struct sched_group group;
-    struct partition *partition;  /* whose window is in the space; referenced */
-    struct process *next;         /* processes lock: list of all that have a space */
-    struct process *next_ended;   /* reaper's */
-    struct spinlock lock;         /* rank OBJECT; guards: */
-    struct thread *threads;       /* referenced */
-    uint32_t thread_count;        /* not yet reaped */
+    struct partition *partition; /* whose window is in the space; referenced */
+    struct process *next;        /* processes lock: list of all that have a space */
+    struct process *next_ended;  /* reaper's */
+    struct spinlock lock;        /* rank OBJECT; guards: */
+    struct thread *threads;      /* referenced */
+    uint32_t thread_count;       /* not yet reaped */
     bool is_ending;
-    struct process_info info;     /* state and end */
-    struct binding on_end;        /* sched lock */
+    struct process_info info; /* state and end */
+    struct binding on_end;    /* sched lock */
 };
 
 /* An embedded program. */

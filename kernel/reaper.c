@@ -3,7 +3,7 @@
 #include "kernel/manager.h"
 #include "kernel/sched.h"
 
-static struct thread *dead_threads;   /* sched lock, as the next two */
+static struct thread *dead_threads; /* sched lock, as the next two */
 static struct process *dead_processes;
 static uint64_t work;
 static struct thread *reaper;

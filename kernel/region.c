@@ -82,7 +82,8 @@ void region_destroy(struct object *o)
 enum err region_map(struct region *r, struct space *s, uint64_t offset, uint64_t bytes,
                     bool is_writable, uint64_t *va)
 {
-    if ((offset & PAGE_MASK) || !bytes || !range_fits(offset, round_up(bytes, PAGE_BYTES), r->bytes))
+    if ((offset & PAGE_MASK) || !bytes ||
+        !range_fits(offset, round_up(bytes, PAGE_BYTES), r->bytes))
         return ERR_ARGUMENT;
     return space_map_pages(s, &r->object, r->pages + offset / PAGE_BYTES,
                            round_up(bytes, PAGE_BYTES) / PAGE_BYTES, is_writable, va);

@@ -1,5 +1,5 @@
 #include "kernel/sched.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/tsc.h"
@@ -183,8 +183,8 @@ static void switch_to(struct kernel_cpu *cpu, struct thread *next)
 {
     struct thread *previous = cpu->current;
 
-    cpu->slice_end_tsc = cpu->run_start_tsc +
-                         multiply_shift32(SCHED_SLICE_NS, host_clock.ticks_per_ns_32);
+    cpu->slice_end_tsc =
+        cpu->run_start_tsc + multiply_shift32(SCHED_SLICE_NS, host_clock.ticks_per_ns_32);
     cpu->needs_resched = false;
     if (next != cpu->idle) {
         next->state = THREAD_RUNNING;

@@ -8,7 +8,7 @@
 #include "kernel/lock.h"
 #include "kernel/thread.h"
 
-#define SCHED_SLICE_NS (4 * NS_PER_MS)
+#define SCHED_SLICE_NS     (4 * NS_PER_MS)
 #define SCHED_WEIGHT_USUAL 100u
 
 struct sched_group {

@@ -9,7 +9,7 @@
 #include "lib/string.h"
 
 #define FIRST_FREE_VA 0x100000000ull
-#define LAST_FREE_VA 0x7f0000000000ull
+#define LAST_FREE_VA  0x7f0000000000ull
 
 static uint64_t user_flags(bool is_writable, bool is_executable)
 {
@@ -189,6 +189,7 @@ enum err space_map_pages(struct space *s, struct object *o, const hpa_t *pages, 
 enum err space_unmap(struct space *s, uint64_t va)
 {
     struct mapping *m = NULL;
+    uint64_t tables = 0;
 
     spin_lock(&s->lock);
     for (struct mapping **link = &s->mappings; *link; link = &(*link)->next)
@@ -199,12 +200,19 @@ enum err space_unmap(struct space *s, uint64_t va)
                 view_unmap_leaves(s, m);
             else
                 clear_leaves(s, m);
+            tables = paging_unlink_empty(s->root, m->va, m->va + m->bytes);
             break;
         }
     spin_unlock(&s->lock);
     if (!m)
         return ERR_NOT_FOUND;
     flush_all_cpus();
+    while (tables) {
+        hpa_t page = { tables };
+
+        tables = *(uint64_t *)direct_map(page);
+        frames_give(s->budget, page, 0);
+    }
     free_mapping(s, m);
     return OK;
 }

@@ -147,19 +147,15 @@ static struct binding *binding_of(const struct handle_entry *e, uint64_t event)
 {
     switch (e->object->type) {
     case OBJECT_CHANNEL:
-        return event == BIND_CHANNEL ? &OBJECT_OF(*e, channel)->ends[e->badge].on_signal
+        return event == BIND_CHANNEL        ? &OBJECT_OF(*e, channel)->ends[e->badge].on_signal
                : event == BIND_CHANNEL_DEAD ? &OBJECT_OF(*e, channel)->ends[e->badge].on_dead
                                             : NULL;
-    case OBJECT_PROCESS:
-        return event == BIND_PROCESS_END ? &OBJECT_OF(*e, process)->on_end : NULL;
-    case OBJECT_BUDGET:
-        return event == BIND_BUDGET_EMPTY ? &OBJECT_OF(*e, budget)->on_empty : NULL;
-    case OBJECT_TIMER:
-        return event == BIND_TIMER ? &OBJECT_OF(*e, timer_object)->on_expire : NULL;
+    case OBJECT_PROCESS: return event == BIND_PROCESS_END ? &OBJECT_OF(*e, process)->on_end : NULL;
+    case OBJECT_BUDGET: return event == BIND_BUDGET_EMPTY ? &OBJECT_OF(*e, budget)->on_empty : NULL;
+    case OBJECT_TIMER: return event == BIND_TIMER ? &OBJECT_OF(*e, timer_object)->on_expire : NULL;
     case OBJECT_INTERRUPT:
         return event == BIND_INTERRUPT ? &OBJECT_OF(*e, interrupt)->on_raise : NULL;
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
@@ -693,9 +689,8 @@ static enum err do_vcpu_create(struct call *c)
 
     if (err)
         return err;
-    err = c->b < PARTITION_VCPUS_MAX
-              ? vcpu_create(p, (unsigned)c->b, process_current()->budget, &v)
-              : ERR_ARGUMENT;
+    err = c->b < PARTITION_VCPUS_MAX ? vcpu_create(p, (unsigned)c->b, process_current()->budget, &v)
+                                     : ERR_ARGUMENT;
     object_put(e.object);
     return err ? err : hand_out(&v->object, RIGHT_ALL, 0, &c->value);
 }
@@ -819,9 +814,9 @@ static enum err do_ioport_read(struct call *c)
 
     if (err)
         return err;
-    err = c->b > UINT16_MAX ? ERR_ARGUMENT
-                            : ioports_read(OBJECT_OF(e, ioports), (uint16_t)c->b, (unsigned)c->c,
-                                           &value);
+    err = c->b > UINT16_MAX
+              ? ERR_ARGUMENT
+              : ioports_read(OBJECT_OF(e, ioports), (uint16_t)c->b, (unsigned)c->c, &value);
     c->value = value;
     object_put(e.object);
     return err;

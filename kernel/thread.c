@@ -1,7 +1,7 @@
 #include "kernel/thread.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/panic.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "kernel/budget.h"
 #include "kernel/memory.h"
 #include "kernel/process.h"

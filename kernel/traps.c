@@ -1,5 +1,5 @@
 #include "kernel/traps.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/machine_check.h"
 #include "arch/x86/panic.h"

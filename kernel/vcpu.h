@@ -15,8 +15,8 @@ struct partition;
 
 /* Why a vCPU should look up from what it does; bits of attention. */
 #define VCPU_ATTEND_INTERRUPT 1ull /* IRR, ISR, TPR or the guest's IF may have changed */
-#define VCPU_ATTEND_KICK 2ull
-#define VCPU_ATTEND_FLUSH 4ull /* the nested tables changed */
+#define VCPU_ATTEND_KICK      2ull
+#define VCPU_ATTEND_FLUSH     4ull /* the nested tables changed */
 
 struct vcpu {
     struct object object;

@@ -35,8 +35,8 @@ void view_destroy(struct object *o)
 /* The scrap page, and a table of 512 entries that all name it, to stand in for a large page. */
 static enum err prepare_scrap(struct space *s)
 {
-    uint64_t flags = PTE_PRESENT | PTE_USER | PTE_WRITE |
-                     (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
+    uint64_t flags =
+        PTE_PRESENT | PTE_USER | PTE_WRITE | (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
     enum err err;
 
     if (s->scrap_table.v)
@@ -57,8 +57,8 @@ static enum err prepare_scrap(struct space *s)
 
 static enum err map_leaf(struct view *v, struct space *s, uint64_t va, uint64_t at, uint64_t *step)
 {
-    uint64_t flags = PTE_USER | (v->is_writable ? PTE_WRITE : 0) |
-                     (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
+    uint64_t flags =
+        PTE_USER | (v->is_writable ? PTE_WRITE : 0) | (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
     gpa_t gpa = { v->gpa.v + at };
     hpa_t page;
     enum err err = partition_page(v->partition, gpa, &page);

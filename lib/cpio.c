@@ -2,9 +2,9 @@
 #include "lib/string.h"
 
 #define HEADER_BYTES 110u
-#define FIELD(n) (6u + 8u * (n))
+#define FIELD(n)     (6u + 8u * (n))
 enum { FIELD_MODE = 1, FIELD_FILE_BYTES = 6, FIELD_NAME_BYTES = 11 };
-#define MODE_TYPE 0170000u
+#define MODE_TYPE    0170000u
 #define MODE_REGULAR 0100000u
 
 static bool parse_hex(const uint8_t *text, uint32_t *out)

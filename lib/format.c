@@ -132,9 +132,7 @@ static void put_conversion(struct sink *s, struct spec *spec, char conversion, v
     int64_t v;
 
     switch (conversion) {
-    case 's':
-        put_string(s, spec, va_arg(*args, const char *));
-        break;
+    case 's': put_string(s, spec, va_arg(*args, const char *)); break;
     case 'c':
         c = (char)va_arg(*args, int);
         put_padded(s, spec, &c, 1);
@@ -144,22 +142,15 @@ static void put_conversion(struct sink *s, struct spec *spec, char conversion, v
         v = take_signed(spec, args);
         put_number(s, spec, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, lower, v < 0);
         break;
-    case 'u':
-        put_number(s, spec, take_unsigned(spec, args), 10, lower, false);
-        break;
+    case 'u': put_number(s, spec, take_unsigned(spec, args), 10, lower, false); break;
     case 'p':
         spec->length = 1;
         put_string(s, &(struct spec){ .precision = -1 }, "0x");
         put_number(s, spec, take_unsigned(spec, args), 16, lower, false);
         break;
-    case 'x':
-        put_number(s, spec, take_unsigned(spec, args), 16, lower, false);
-        break;
-    case 'X':
-        put_number(s, spec, take_unsigned(spec, args), 16, upper, false);
-        break;
-    default:
-        put(s, conversion);
+    case 'x': put_number(s, spec, take_unsigned(spec, args), 16, lower, false); break;
+    case 'X': put_number(s, spec, take_unsigned(spec, args), 16, upper, false); break;
+    default: put(s, conversion);
     }
 }
 

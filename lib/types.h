@@ -20,18 +20,18 @@ typedef struct {
     uint64_t v;
 } hva_t; /* host-virtual, of a program */
 
-#define PAGE_SHIFT 12
-#define PAGE_BYTES 4096ul
-#define PAGE_MASK (PAGE_BYTES - 1)
+#define PAGE_SHIFT  12
+#define PAGE_BYTES  4096ul
+#define PAGE_MASK   (PAGE_BYTES - 1)
 #define LARGE_SHIFT 21
 #define LARGE_BYTES (1ul << LARGE_SHIFT)
-#define KIB(n) ((uint64_t)(n) << 10)
-#define MIB(n) ((uint64_t)(n) << 20)
-#define GIB(n) ((uint64_t)(n) << 30)
+#define KIB(n)      ((uint64_t)(n) << 10)
+#define MIB(n)      ((uint64_t)(n) << 20)
+#define GIB(n)      ((uint64_t)(n) << 30)
 
 #define NS_PER_SECOND 1000000000ul
-#define NS_PER_MS 1000000ul
-#define NS_PER_US 1000ul
+#define NS_PER_MS     1000000ul
+#define NS_PER_US     1000ul
 
 static inline uint64_t round_up(uint64_t v, uint64_t power_of_two)
 {
@@ -49,15 +49,15 @@ static inline bool range_fits(uint64_t start, uint64_t bytes, uint64_t limit)
     return start <= limit && bytes <= limit - start;
 }
 
-#define min(a, b)                                                                                  \
-    ({                                                                                             \
-        __auto_type min_a_ = (a);                                                                  \
-        __auto_type min_b_ = (b);                                                                  \
-        min_a_ < min_b_ ? min_a_ : min_b_;                                                         \
+#define min(a, b)                          \
+    ({                                     \
+        __auto_type min_a_ = (a);          \
+        __auto_type min_b_ = (b);          \
+        min_a_ < min_b_ ? min_a_ : min_b_; \
     })
-#define max(a, b)                                                                                  \
-    ({                                                                                             \
-        __auto_type max_a_ = (a);                                                                  \
-        __auto_type max_b_ = (b);                                                                  \
-        max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
+#define max(a, b)                          \
+    ({                                     \
+        __auto_type max_a_ = (a);          \
+        __auto_type max_b_ = (b);          \
+        max_a_ > max_b_ ? max_a_ : max_b_; \
     })

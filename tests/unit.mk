@@ -4,7 +4,7 @@ UNIT_DIR   := build/unit
 FUZZ_DIR   := build/fuzz
 HOST_CC    ?= gcc
 FUZZ_CC    ?= clang
-HOST_WARN  := -Wall -Wextra -Werror -Wconversion -Wshadow -Wvla -Wno-sign-conversion
+HOST_WARN  := -Wall -Wextra -Wno-unused-parameter -Werror -Wconversion -Wshadow -Wvla -Wno-sign-conversion
 HOST_FLAGS := -std=gnu11 -g -O1 -I. -DDEBUG $(HOST_WARN) -MMD -MP
 UNIT_SAN   := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_SAN   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined

@@ -1,5 +1,5 @@
 #include "arch/x86/acpi.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/kernel_map.h"
 #include "lib/string.h"
 
@@ -24,16 +24,16 @@ struct table {
     uint32_t oem_revision, creator, creator_revision;
 } PACKED;
 
-#define FADT_DSDT 40
-#define FADT_PM1A_CONTROL 64
-#define FADT_PM1B_CONTROL 68
-#define FADT_PM_TIMER 76
-#define FADT_RESET_REG 116
-#define FADT_RESET_VALUE 128
-#define FADT_X_DSDT 140
+#define FADT_DSDT          40
+#define FADT_PM1A_CONTROL  64
+#define FADT_PM1B_CONTROL  68
+#define FADT_PM_TIMER      76
+#define FADT_RESET_REG     116
+#define FADT_RESET_VALUE   128
+#define FADT_X_DSDT        140
 #define MADT_LAPIC_ADDRESS 36
-#define MADT_ENTRIES 44
-#define DMAR_FLAGS 37
+#define MADT_ENTRIES       44
+#define DMAR_FLAGS         37
 
 static uint32_t read32(const void *p)
 {

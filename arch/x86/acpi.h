@@ -4,8 +4,8 @@
 #include "lib/err.h"
 #include "lib/types.h"
 
-#define ACPI_CPUS_MAX 64u
-#define ACPI_IOAPICS_MAX 8u
+#define ACPI_CPUS_MAX      64u
+#define ACPI_IOAPICS_MAX   8u
 #define ACPI_OVERRIDES_MAX 16u
 
 struct acpi_ioapic {

@@ -1,8 +1,8 @@
 /* What the CPU can do, and the tables and registers that each CPU needs. */
 #include "arch/x86/cpu.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/trap.h"
 #include "lib/string.h"
 
@@ -121,10 +121,10 @@ uint64_t context_prepare(uint64_t top, void (*entry)(void *), void *argument)
 
     *--sp = 0; /* keeps the stack 16-byte aligned at the call */
     *--sp = (uint64_t)context_start;
-    *--sp = 0;                    /* rbp */
-    *--sp = 0;                    /* rbx */
-    *--sp = (uint64_t)entry;      /* r12 */
-    *--sp = (uint64_t)argument;   /* r13 */
+    *--sp = 0;                  /* rbp */
+    *--sp = 0;                  /* rbx */
+    *--sp = (uint64_t)entry;    /* r12 */
+    *--sp = (uint64_t)argument; /* r13 */
     *--sp = 0;
     *--sp = 0;
     return (uint64_t)sp;

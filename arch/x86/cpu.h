@@ -6,7 +6,7 @@
 #pragma once
 #include "lib/types.h"
 
-#define STACK_BYTES 8192ull
+#define STACK_BYTES  8192ull
 #define STACK_CANARY 0x5742756c6b686561ull
 
 struct cpu;
@@ -42,9 +42,9 @@ static_assert(sizeof(struct tss) == 104, "architectural");
 
 #define GDT_KERNEL_CODE 0x08
 #define GDT_KERNEL_DATA 0x10
-#define GDT_USER_DATA 0x1b /* SYSRET wants data below code */
-#define GDT_USER_CODE 0x23
-#define GDT_TSS 0x28
+#define GDT_USER_DATA   0x1b /* SYSRET wants data below code */
+#define GDT_USER_CODE   0x23
+#define GDT_TSS         0x28
 
 struct cpu {
     uint64_t syscall_stack; /* entry.S uses these two by offset */
@@ -53,8 +53,8 @@ struct cpu {
     uint32_t apic_id;
     uint64_t gdt[7];
     struct tss tss;
-    void *kernel;  /* kernel/sched.h: struct kernel_cpu */
-    void *virt;    /* what the virtualisation backend keeps per CPU */
+    void *kernel; /* kernel/sched.h: struct kernel_cpu */
+    void *virt;   /* what the virtualisation backend keeps per CPU */
     bool is_online;
 };
 

@@ -16,10 +16,8 @@ static bool is_prefix(uint8_t b)
     case 0x66:
     case 0x67:
     case 0xf2:
-    case 0xf3:
-        return true;
-    default:
-        return false; /* LOCK makes all of these #UD: the CPU took no exit for it */
+    case 0xf3: return true;
+    default: return false; /* LOCK makes all of these #UD: the CPU took no exit for it */
     }
 }
 

@@ -1,14 +1,14 @@
 #include "arch/x86/fpu.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
 #include "lib/string.h"
 
-#define FXSAVE_BYTES 512u
+#define FXSAVE_BYTES       512u
 #define XSAVE_HEADER_BYTES 64u
-#define FCW_OFFSET 0
-#define FCW_RESET 0x37f
-#define MXCSR_OFFSET 24
-#define MXCSR_RESET 0x1f80
+#define FCW_OFFSET         0
+#define FCW_RESET          0x37f
+#define MXCSR_OFFSET       24
+#define MXCSR_RESET        0x1f80
 
 void fpu_detect(void)
 {

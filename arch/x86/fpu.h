@@ -4,12 +4,12 @@
 #pragma once
 #include "lib/types.h"
 
-#define XCR0_X87 (1ull << 0)
-#define XCR0_SSE (1ull << 1)
-#define XCR0_AVX (1ull << 2)
-#define XCR0_MPX (3ull << 3)
+#define XCR0_X87    (1ull << 0)
+#define XCR0_SSE    (1ull << 1)
+#define XCR0_AVX    (1ull << 2)
+#define XCR0_MPX    (3ull << 3)
 #define XCR0_AVX512 (7ull << 5)
-#define XCR0_PKRU (1ull << 9)
+#define XCR0_PKRU   (1ull << 9)
 
 /* The components that a guest may have: those of the CPU among x87, SSE, AVX, AVX-512, PKRU. */
 void fpu_detect(void);

@@ -1,5 +1,5 @@
 #include "arch/x86/guest_walk.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/trap.h"
 
 bool guest_read_window(gpa_t gpa, void *out, size_t bytes)
@@ -64,7 +64,8 @@ enum err guest_translate(const struct guest_paging *p, uint64_t linear, gpa_t *o
     }
     if (!(p->cr4 & CR4_PAE))
         return walk_narrow(p, linear, out);
-    if (!guest_load64((p->cr3 & 0xffffffe0u) + (linear >> 30) * 8, &entry) || !(entry & PTE_PRESENT))
+    if (!guest_load64((p->cr3 & 0xffffffe0u) + (linear >> 30) * 8, &entry) ||
+        !(entry & PTE_PRESENT))
         return ERR_ARGUMENT;
     return walk_wide(entry & PTE_ADDRESS, linear, 1, out);
 }

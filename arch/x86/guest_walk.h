@@ -27,12 +27,12 @@ bool guest_write_window(gpa_t gpa, const void *in, size_t bytes);
 #define WINDOW_BYTES (1ull << 39)
 
 /* One load through the window that may fault; true: *@out was read. */
-#define GUEST_LOAD(suffix, gpa, out, failed)                                                       \
-    __asm__ goto("1: mov" suffix " (%1), %0\n\t"                                                   \
-                 ".pushsection .fixup, \"a\"\n\t.quad 1b, %l2\n\t.popsection"                      \
-                 : "=r"(out)                                                                       \
-                 : "r"(WINDOW_BASE + (gpa))                                                        \
-                 : "memory"                                                                        \
+#define GUEST_LOAD(suffix, gpa, out, failed)                                  \
+    __asm__ goto("1: mov" suffix " (%1), %0\n\t"                              \
+                 ".pushsection .fixup, \"a\"\n\t.quad 1b, %l2\n\t.popsection" \
+                 : "=r"(out)                                                  \
+                 : "r"(WINDOW_BASE + (gpa))                                   \
+                 : "memory"                                                   \
                  : failed)
 
 static inline bool guest_load64(uint64_t gpa, uint64_t *out)

@@ -1,5 +1,5 @@
 #include "arch/x86/kernel_map.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/panic.h"
 #include "lib/string.h"

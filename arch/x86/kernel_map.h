@@ -4,7 +4,7 @@
  * while a partition has it, so a stray or speculative read by the kernel meets no guest. */
 #pragma once
 #include "arch/x86/paging.h"
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 
 extern hpa_t kernel_root;
 

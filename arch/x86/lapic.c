@@ -1,11 +1,11 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/acpi.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/kernel_map.h"
 #include "arch/x86/lapic_regs.h"
 #include "arch/x86/panic.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
 #include "lib/muldiv.h"
 
@@ -32,9 +32,8 @@ static void write(uint32_t reg, uint32_t v)
 
 void lapic_init(void)
 {
-    mmio = kernel_map_device((hpa_t){ acpi_info.lapic_address ? acpi_info.lapic_address
-                                                              : LAPIC_MMIO_BASE },
-                             PAGE_BYTES);
+    mmio = kernel_map_device(
+        (hpa_t){ acpi_info.lapic_address ? acpi_info.lapic_address : LAPIC_MMIO_BASE }, PAGE_BYTES);
     if (!mmio)
         panic("no memory to map the local APIC");
     is_x2apic = rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
@@ -56,9 +55,9 @@ void lapic_init_cpu(void)
     write(LAPIC_LVT_LINT1, LAPIC_ICR_NMI);
     write(LAPIC_LVT_ERROR, LAPIC_LVT_MASKED);
     write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
-    write(LAPIC_LVT_TIMER, VECTOR_TIMER | (cpu_features.has_tsc_deadline
-                                               ? LAPIC_LVT_TIMER_DEADLINE
-                                               : LAPIC_LVT_TIMER_ONESHOT));
+    write(LAPIC_LVT_TIMER,
+          VECTOR_TIMER |
+              (cpu_features.has_tsc_deadline ? LAPIC_LVT_TIMER_DEADLINE : LAPIC_LVT_TIMER_ONESHOT));
     write(LAPIC_SVR, LAPIC_SVR_ENABLE | VECTOR_SPURIOUS);
 }
 
@@ -143,6 +142,6 @@ void lapic_timer_arm(uint64_t tsc)
     else if (tsc - now >= UINT32_MAX)
         write(LAPIC_TIMER_INITIAL, UINT32_MAX / 2); /* fires early; the kernel arms it again */
     else
-        write(LAPIC_TIMER_INITIAL,
-              (uint32_t)min(multiply_shift32(tsc - now, lapic_per_tsc_32) + 1, (uint64_t)UINT32_MAX));
+        write(LAPIC_TIMER_INITIAL, (uint32_t)min(multiply_shift32(tsc - now, lapic_per_tsc_32) + 1,
+                                                 (uint64_t)UINT32_MAX));
 }

@@ -4,13 +4,13 @@
 
 /* Vectors of the kernel; devices have those below. */
 #define VECTOR_DEVICE_FIRST 0x30
-#define VECTOR_DEVICE_LAST 0xdf
-#define VECTOR_TIMER 0xf0
-#define VECTOR_RESCHEDULE 0xf1
-#define VECTOR_FLUSH 0xf2
-#define VECTOR_SPURIOUS 0xff
+#define VECTOR_DEVICE_LAST  0xdf
+#define VECTOR_TIMER        0xf0
+#define VECTOR_RESCHEDULE   0xf1
+#define VECTOR_FLUSH        0xf2
+#define VECTOR_SPURIOUS     0xff
 
-void lapic_init(void);     /* the boot CPU, in the mode that the firmware left: before calibration */
+void lapic_init(void); /* the boot CPU, in the mode that the firmware left: before calibration */
 void lapic_init_cpu(void); /* each CPU: x2APIC where there is one, LVT masked, enabled */
 uint32_t lapic_id(void);
 void lapic_eoi(void);

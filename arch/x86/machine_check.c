@@ -1,12 +1,12 @@
 #include "arch/x86/machine_check.h"
-#include "arch/x86/asm.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/asm.h"
+#include "lib/x86/regs.h"
 
-#define MSR_MC_STATUS(bank) (0x401u + 4u * (bank))
+#define MSR_MC_STATUS(bank)  (0x401u + 4u * (bank))
 #define MSR_MC_ADDRESS(bank) (0x402u + 4u * (bank))
-#define STATUS_VALID (1ull << 63)
-#define STATUS_UNCORRECTED (1ull << 61)
-#define STATUS_HAS_ADDRESS (1ull << 58)
+#define STATUS_VALID         (1ull << 63)
+#define STATUS_UNCORRECTED   (1ull << 61)
+#define STATUS_HAS_ADDRESS   (1ull << 58)
 
 bool machine_check_take(struct machine_check *out)
 {

@@ -108,6 +108,43 @@ enum err paging_split(hpa_t root, uint64_t va, struct page_source *source)
     return OK;
 }
 
+static bool is_empty(const uint64_t *table)
+{
+    for (unsigned i = 0; i < 512; i++)
+        if (table[i])
+            return false;
+    return true;
+}
+
+/* Bottom up over the tables below @entry, whose range begins at @base and is of @level. The chain's
+ * words have no present bit, so a CPU that still walks a stale table finds nothing. */
+static void unlink_empty(uint64_t *entry, unsigned level, uint64_t base, uint64_t va, uint64_t end,
+                         uint64_t *chain)
+{
+    uint64_t step = PAGE_BYTES << (9 * (level - 1)), *table;
+
+    if (!(*entry & PTE_PRESENT) || (*entry & PTE_LARGE))
+        return;
+    table = table_of(*entry);
+    for (unsigned i = 0; level > 1 && i < 512; i++)
+        if (base + i * step < end && base + (i + 1) * step > va)
+            unlink_empty(&table[i], level - 1, base + i * step, va, end, chain);
+    if (!is_empty(table))
+        return;
+    table[0] = *chain;
+    *chain = *entry & PTE_ADDRESS;
+    *entry = 0;
+}
+
+uint64_t paging_unlink_empty(hpa_t root, uint64_t va, uint64_t end)
+{
+    uint64_t *top = direct_map(root), chain = 0;
+    unsigned i = index_at(va, 3);
+
+    unlink_empty(&top[i], 3, (uint64_t)i << 39, va, end, &chain); /* never across a top entry */
+    return chain;
+}
+
 static void free_table(uint64_t *table, unsigned level, struct page_source *source)
 {
     for (unsigned i = 0; i < 512; i++) {

@@ -3,27 +3,16 @@
  * Source: AMD64 APM vol. 2, "Long-Mode Page Translation".
  * The functions do no locking: the owner of a root serialises changes, and flushes TLBs. */
 #pragma once
+#include "lib/abi/boot_info.h"
 #include "lib/err.h"
 #include "lib/types.h"
+#include "lib/x86/regs.h"
 
-#define PTE_PRESENT (1ull << 0)
-#define PTE_WRITE (1ull << 1)
-#define PTE_USER (1ull << 2)
-#define PTE_WRITE_THROUGH (1ull << 3)
-#define PTE_UNCACHED (1ull << 4)
-#define PTE_ACCESSED (1ull << 5)
-#define PTE_DIRTY (1ull << 6)
-#define PTE_LARGE (1ull << 7)
-#define PTE_GLOBAL (1ull << 8)
-#define PTE_NO_EXECUTE (1ull << 63)
-#define PTE_ADDRESS 0x000ffffffffff000ull
-
-/* The kernel's half of each address space. */
-#define DIRECT_BASE 0xffff800000000000ull /* RAM of the kernel and of programs; never a guest's */
+/* The kernel's half of each address space, beside DIRECT_BASE and KERNEL_BASE (boot_info.h). */
 #define DEVICE_BASE 0xffffa00000000000ull /* registers and firmware tables, mapped on demand */
 #define WINDOW_BASE 0xffffc00000000000ull /* the running vmm's partition, linear, 512 GiB */
 #define WINDOW_SLOT 384u                  /* its index in the top table */
-#define USER_END 0x0000800000000000ull
+#define USER_END    0x0000800000000000ull
 
 /* Where page tables come from and go to: one per budget. @take yields a zeroed page. */
 struct page_source {
@@ -53,6 +42,10 @@ uint64_t *paging_large_entry(hpa_t root, uint64_t va);
 /* Replaces the 2 MiB leaf over @va by a table of 512 equal pages; nothing to do when there is
  * none. ERR_MEMORY as above. */
 enum err paging_split(hpa_t root, uint64_t va, struct page_source *source) MUST_CHECK;
+
+/* Takes the tables over [@va, @end) that map nothing out of @root; returns them as a chain (each
+ * page's first word is the physical address of the next, 0 ends it) to be freed after a flush. */
+uint64_t paging_unlink_empty(hpa_t root, uint64_t va, uint64_t end);
 
 /* Gives back all tables below @root whose top-level index is in [@first, @last]; not what they
  * map, not @root. */

@@ -1,13 +1,13 @@
 #include <stdarg.h>
 
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/symbols.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/uart.h"
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 #include "lib/format.h"
 
 static int panicking;

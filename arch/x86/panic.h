@@ -10,13 +10,13 @@ void panic_stop_if_under_way(void);
 NORETURN void panic_trap(struct trap_frame *f, const char *why);
 
 /* We are wrong: never reachable through what a guest, a wire or a program can influence. */
-#define BUG_ON(x)                                                                                  \
-    do {                                                                                           \
-        if (unlikely(x))                                                                           \
-            panic("BUG: %s at %s:%d", #x, __FILE__, __LINE__);                                     \
+#define BUG_ON(x)                                              \
+    do {                                                       \
+        if (unlikely(x))                                       \
+            panic("BUG: %s at %s:%d", #x, __FILE__, __LINE__); \
     } while (0)
-#define DEBUG_BUG_ON(x)                                                                            \
-    do {                                                                                           \
-        if (IS_DEBUG)                                                                              \
-            BUG_ON(x);                                                                             \
+#define DEBUG_BUG_ON(x) \
+    do {                \
+        if (IS_DEBUG)   \
+            BUG_ON(x);  \
     } while (0)

@@ -1,15 +1,15 @@
 /* Configuration mechanism 1 reaches every function's first 256 bytes, which is all the sweep
  * needs. Source: PCI Local Bus 3.0, "Configuration Space". */
 #include "arch/x86/pci.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 
-#define CONFIG_ADDRESS 0xcf8
-#define CONFIG_DATA 0xcfc
-#define PCI_ID 0x00
-#define PCI_COMMAND 0x04
-#define  PCI_COMMAND_MASTER 0x4u
-#define PCI_HEADER 0x0c
-#define  PCI_HEADER_MULTIFUNCTION 0x800000u
+#define CONFIG_ADDRESS           0xcf8
+#define CONFIG_DATA              0xcfc
+#define PCI_ID                   0x00
+#define PCI_COMMAND              0x04
+#define PCI_COMMAND_MASTER       0x4u
+#define PCI_HEADER               0x0c
+#define PCI_HEADER_MULTIFUNCTION 0x800000u
 
 static void select(unsigned bus, unsigned device, unsigned function, unsigned offset)
 {

@@ -1,7 +1,7 @@
 #include "arch/x86/smp.h"
 #include "arch/x86/kernel_map.h"
 #include "arch/x86/lapic.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
 #include "lib/string.h"
 

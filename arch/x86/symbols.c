@@ -1,5 +1,5 @@
 #include "arch/x86/symbols.h"
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 
 struct symbol {
     uint32_t address, name;

@@ -1,7 +1,7 @@
 #include "arch/x86/trap.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 
 struct trap_hooks trap_hooks;
 static_assert(offsetof(struct trap_hooks, syscall) == 40, "entry.S calls it by offset");
@@ -34,13 +34,27 @@ bool user_copy_fault_safe(void *to, const void *from, size_t bytes)
 const char *trap_name(unsigned vector)
 {
     static const char *const names[] = {
-        "divide error",     "debug",           "NMI",
-        "breakpoint",       "overflow",        "bound range",
-        "invalid opcode",   "no FPU",          "double fault",
-        "vector 9",         "invalid TSS",     "segment not present",
-        "stack fault",      "general protection", "page fault",
-        "vector 15",        "x87 error",       "alignment check",
-        "machine check",    "SIMD error",      "virtualization",
+        "divide error",
+        "debug",
+        "NMI",
+        "breakpoint",
+        "overflow",
+        "bound range",
+        "invalid opcode",
+        "no FPU",
+        "double fault",
+        "vector 9",
+        "invalid TSS",
+        "segment not present",
+        "stack fault",
+        "general protection",
+        "page fault",
+        "vector 15",
+        "x87 error",
+        "alignment check",
+        "machine check",
+        "SIMD error",
+        "virtualization",
         "control protection",
     };
 
@@ -55,7 +69,10 @@ void trap_init(void)
         idt[i] = (struct idt_gate){
             .offset_low = (uint16_t)stub,
             .selector = GDT_KERNEL_CODE,
-            .ist = i == VECTOR_NMI ? 1 : i == VECTOR_DF ? 2 : i == VECTOR_MC ? 3 : 0,
+            .ist = i == VECTOR_NMI  ? 1
+                   : i == VECTOR_DF ? 2
+                   : i == VECTOR_MC ? 3
+                                    : 0,
             .type = i == VECTOR_BP ? GATE_INTERRUPT | 0x60 : GATE_INTERRUPT,
             .offset_mid = (uint16_t)(stub >> 16),
             .offset_high = (uint32_t)(stub >> 32),

@@ -30,8 +30,8 @@ struct trap_hooks {
 };
 extern struct trap_hooks trap_hooks;
 
-void trap_init(void);  /* once: fills the IDT */
-void trap_load(void);  /* on each CPU */
+void trap_init(void); /* once: fills the IDT */
+void trap_load(void); /* on each CPU */
 
 const char *trap_name(unsigned vector);
 

@@ -4,10 +4,10 @@
 #include "arch/x86/panic.h"
 #include "lib/muldiv.h"
 
-#define PM_TIMER_HZ 3579545ull
-#define PM_TIMER_MASK 0xffffffu /* 24 bits are always there */
-#define WINDOW_TICKS (PM_TIMER_HZ / 20) /* 50 ms */
-#define POLLS_MAX 20000000u
+#define PM_TIMER_HZ   3579545ull
+#define PM_TIMER_MASK 0xffffffu          /* 24 bits are always there */
+#define WINDOW_TICKS  (PM_TIMER_HZ / 20) /* 50 ms */
+#define POLLS_MAX     20000000u
 
 struct clock host_clock;
 
@@ -84,8 +84,7 @@ void tsc_calibrate(void)
     else if (!calibrate_by_cpuid())
         panic("no ACPI PM timer and no CPUID leaf 0x15: no clock to calibrate the TSC by");
     host_clock.ns_per_tick_32 = (NS_PER_SECOND << 32) / host_clock.tsc_hz;
-    host_clock.ticks_per_ns_32 =
-        multiply_divide(host_clock.tsc_hz, 1ul << 32, NS_PER_SECOND);
+    host_clock.ticks_per_ns_32 = multiply_divide(host_clock.tsc_hz, 1ul << 32, NS_PER_SECOND);
 }
 
 uint64_t clock_to_tsc(uint64_t ns)

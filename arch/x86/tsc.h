@@ -1,6 +1,6 @@
 /* Time: the TSC, calibrated once against the ACPI PM timer (or CPUID leaf 0x15). */
 #pragma once
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 
 struct clock {
     uint64_t tsc_hz, tsc_base;

@@ -1,8 +1,8 @@
 #include "arch/x86/uart.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "lib/abi/uart16550_regs.h"
 
-#define COM1 0x3f8
+#define COM1      0x3f8
 #define POLLS_MAX 100000u /* about 0.1 s of port reads; then the UART counts as absent */
 
 static bool is_present;

@@ -77,9 +77,9 @@ enum err virt_set_efer(struct virt_vcpu *v, uint64_t value) MUST_CHECK;
 uint64_t virt_pat(const struct virt_vcpu *v);
 void virt_set_pat(struct virt_vcpu *v, uint64_t value);
 unsigned virt_cpl(const struct virt_vcpu *v);
-bool virt_is_long_mode(const struct virt_vcpu *v);   /* executes 64-bit code */
-bool virt_is_protected(const struct virt_vcpu *v);   /* CR0.PE, not VM86 */
-void virt_flush(struct virt_vcpu *v);                /* at the next entry */
+bool virt_is_long_mode(const struct virt_vcpu *v); /* executes 64-bit code */
+bool virt_is_protected(const struct virt_vcpu *v); /* CR0.PE, not VM86 */
+void virt_flush(struct virt_vcpu *v);              /* at the next entry */
 
 /* Of an EXIT_IO. */
 struct virt_io {

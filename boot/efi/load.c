@@ -1,7 +1,7 @@
-#include "arch/x86/paging.h"
 #include "boot/efi/loader.h"
 #include "lib/abi/elf.h"
 #include "lib/string.h"
+#include "lib/x86/regs.h"
 
 extern const UINT8 kernel_image[] __attribute__((visibility("hidden")));
 extern const UINT8 kernel_image_end[] __attribute__((visibility("hidden")));

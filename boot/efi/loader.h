@@ -4,7 +4,7 @@
 #include <efi.h>
 #include <efilib.h>
 
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 
 /* One line on the firmware's console. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

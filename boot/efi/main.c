@@ -1,7 +1,7 @@
 /* How Bulkhead comes up under UEFI: what can go wrong is said on the firmware's console, while
  * there still is one. */
-#include "arch/x86/asm.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/asm.h"
+#include "lib/x86/regs.h"
 #include "boot/efi/loader.h"
 #include "lib/string.h"
 
@@ -44,8 +44,7 @@ static void find_framebuffer(struct boot_framebuffer *f)
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
     EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
 
-    if (EFI_ERROR(BS->LocateProtocol(&guid, NULL, (VOID **)&gop)) || !gop->Mode ||
-        !gop->Mode->Info)
+    if (EFI_ERROR(BS->LocateProtocol(&guid, NULL, (VOID **)&gop)) || !gop->Mode || !gop->Mode->Info)
         return;
     *f = (struct boot_framebuffer){
         .base = gop->Mode->FrameBufferBase,

@@ -1,6 +1,6 @@
 #include "boot/efi/loader.h"
 
-#define MAP_BYTES (64u * 1024u)
+#define MAP_BYTES  (64u * 1024u)
 #define EXIT_TRIES 8u
 
 static UINT8 *map; /* taken once, before the map is read: taking changes the map */
@@ -29,13 +29,10 @@ static UINT32 kind_of(UINT32 type)
     case EfiBootServicesCode:
     case EfiBootServicesData:
     case EfiLoaderCode: /* modules and kernel are carved out by their own addresses */
-    case EfiLoaderData:
-        return BOOT_MEMORY_USABLE;
+    case EfiLoaderData: return BOOT_MEMORY_USABLE;
     case EfiACPIReclaimMemory:
-    case EfiACPIMemoryNVS:
-        return BOOT_MEMORY_ACPI;
-    default:
-        return BOOT_MEMORY_RESERVED;
+    case EfiACPIMemoryNVS: return BOOT_MEMORY_ACPI;
+    default: return BOOT_MEMORY_RESERVED;
     }
 }
 

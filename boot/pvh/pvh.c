@@ -1,6 +1,6 @@
 /* From a PVH hand-over to struct boot_info. The only module of QEMU's -initrd is a newc cpio
  * archive of the boot files; each becomes a module in place. */
-#include "boot/boot_info.h"
+#include "lib/abi/boot_info.h"
 #include "lib/abi/pvh.h"
 #include "lib/cpio.h"
 #include "lib/format.h"
@@ -64,8 +64,9 @@ static void take_modules(struct boot_info *info, const struct pvh_module *archiv
         info->module_count++;
     }
     if (err != ERR_EMPTY)
-        complain(info, "the -initrd is no newc cpio archive from here on; make it anew with cpio "
-                       "-H newc or scripts/lab",
+        complain(info,
+                 "the -initrd is no newc cpio archive from here on; make it anew with cpio "
+                 "-H newc or scripts/lab",
                  info->module_count ? info->modules[info->module_count - 1].name : "1");
 }
 

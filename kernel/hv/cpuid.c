@@ -2,7 +2,7 @@
  * guest may have, fixed when the partition is made; a few fields follow the vCPU. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "kernel/hv/hv.h"
 #include "kernel/hv/hv_regs.h"
 #include "kernel/partition.h"
@@ -11,12 +11,12 @@
 #define BIT(n) (1u << (n))
 
 /* SSE3 PCLMUL SSSE3 FMA CX16 SSE4.1 SSE4.2 x2APIC MOVBE POPCNT AES XSAVE AVX F16C RDRAND */
-#define ALLOW_1_ECX                                                                                \
-    (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(21) | BIT(22) |        \
+#define ALLOW_1_ECX                                                                         \
+    (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(21) | BIT(22) | \
      BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
 /* FPU VME DE PSE TSC MSR PAE CX8 APIC SEP PGE CMOV PAT PSE36 CLFLUSH MMX FXSR SSE SSE2 */
-#define ALLOW_1_EDX                                                                                \
-    (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) |    \
+#define ALLOW_1_EDX                                                                             \
+    (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | \
      BIT(13) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26))
 /* FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS INVPCID RDSEED ADX SMAP CLFLUSHOPT CLWB SHA */
 #define ALLOW_7_EBX                                                                                \
@@ -25,18 +25,18 @@
 #define ALLOW_7_EBX_AVX512 (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 /* UMIP PKU GFNI VAES VPCLMULQDQ RDPID */
 #define ALLOW_7_ECX (BIT(2) | BIT(3) | BIT(8) | BIT(9) | BIT(10) | BIT(22))
-#define OSPKE BIT(4)
+#define OSPKE       BIT(4)
 #define ALLOW_7_EDX BIT(4) /* FSRM */
 /* LAHF CR8 ABM SSE4A MISALIGNSSE PREFETCHW XOP FMA4 TBM */
-#define ALLOW_EXT1_ECX                                                                             \
+#define ALLOW_EXT1_ECX \
     (BIT(0) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(16) | BIT(21))
 /* SYSCALL NX MMXEXT FXSR_OPT 1G RDTSCP LM 3DNOWEXT 3DNOW, and leaf 1's bits again */
-#define ALLOW_EXT1_EDX                                                                             \
-    (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | BIT(29) | BIT(30) | BIT(31) |     \
+#define ALLOW_EXT1_EDX                                                                         \
+    (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | BIT(29) | BIT(30) | BIT(31) | \
      (ALLOW_1_EDX & 0x0183f3ffu))
 /* CLZERO XSAVEERPTR WBNOINVD */
 #define ALLOW_EXT8_EBX (BIT(0) | BIT(2) | BIT(9))
-#define ALLOW_D1_EAX (BIT(0) | BIT(1) | BIT(2)) /* XSAVEOPT XSAVEC XGETBV1; no XSAVES */
+#define ALLOW_D1_EAX   (BIT(0) | BIT(1) | BIT(2)) /* XSAVEOPT XSAVEC XGETBV1; no XSAVES */
 
 static struct cpuid_regs masked(uint32_t leaf, struct cpuid_regs allow)
 {
@@ -54,8 +54,8 @@ static void init_basic(struct cpuid_regs *t)
     t[1].ebx = (t[1].ebx & 0xff00) | 1u << 16; /* CLFLUSH size; one logical CPU */
     t[1].ecx |= CPUID_1_ECX_X2APIC | CPUID_1_ECX_HYPERVISOR;
     t[2] = cpuid(2, 0);
-    t[7] = masked(7, (struct cpuid_regs){ 0, ALLOW_7_EBX | ALLOW_7_EBX_AVX512, ALLOW_7_ECX,
-                                          ALLOW_7_EDX });
+    t[7] = masked(
+        7, (struct cpuid_regs){ 0, ALLOW_7_EBX | ALLOW_7_EBX_AVX512, ALLOW_7_ECX, ALLOW_7_EDX });
     if (!(cpu_features.xcr0_mask & XCR0_AVX512))
         t[7].ebx &= ~ALLOW_7_EBX_AVX512;
     if (!(cpu_features.xcr0_mask & XCR0_PKRU))
@@ -68,13 +68,12 @@ static void init_extended(struct cpuid_regs *t)
 
     t[0] = cpuid(0x80000000, 0);
     t[0].eax = min(last, 0x80000008u);
-    t[1] = masked(0x80000001,
-                  (struct cpuid_regs){ ~0u, 0xf0000000, ALLOW_EXT1_ECX, ALLOW_EXT1_EDX });
+    t[1] =
+        masked(0x80000001, (struct cpuid_regs){ ~0u, 0xf0000000, ALLOW_EXT1_ECX, ALLOW_EXT1_EDX });
     for (uint32_t i = 2; i <= 6 && 0x80000000 + i <= last; i++)
         t[i] = cpuid(0x80000000 + i, 0);
     if (last >= 0x80000007)
-        t[7] = masked(0x80000007,
-                      (struct cpuid_regs){ 0, 0, 0, CPUID_EXT7_EDX_INVARIANT_TSC });
+        t[7] = masked(0x80000007, (struct cpuid_regs){ 0, 0, 0, CPUID_EXT7_EDX_INVARIANT_TSC });
     if (last >= 0x80000008)
         t[8] = masked(0x80000008, (struct cpuid_regs){ 0xffff, ALLOW_EXT8_EBX, 0, 0 });
 }
@@ -131,8 +130,8 @@ static void xsave(const struct vcpu *v, uint32_t subleaf, struct cpuid_regs *out
     if (!cpu_features.has_xsave)
         return;
     if (subleaf == 0) {
-        *out = (struct cpuid_regs){ (uint32_t)mask, xsave_bytes(v->xcr0),
-                                    cpu_features.xsave_bytes, (uint32_t)(mask >> 32) };
+        *out = (struct cpuid_regs){ (uint32_t)mask, xsave_bytes(v->xcr0), cpu_features.xsave_bytes,
+                                    (uint32_t)(mask >> 32) };
     } else if (subleaf == 1) {
         out->eax = cpuid(0xd, 1).eax & ALLOW_D1_EAX;
         out->ebx = xsave_bytes(v->xcr0);
@@ -157,14 +156,9 @@ static void basic(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct 
         else if (virt_cr4(&v->virt) & CR4_PKE)
             out->ecx |= OSPKE;
         break;
-    case 0xb:
-        topology(v, subleaf, out);
-        break;
-    case 0xd:
-        xsave(v, subleaf, out);
-        break;
-    default:
-        break;
+    case 0xb: topology(v, subleaf, out); break;
+    case 0xd: xsave(v, subleaf, out); break;
+    default: break;
     }
 }
 

@@ -1,6 +1,6 @@
 /* The guest interface of the kernel: what is shared by a partition's vCPUs, and what each has. */
 #pragma once
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "kernel/hv/overlay.h"
 #include "kernel/hv/vlapic.h"
 #include "kernel/lock.h"
@@ -10,15 +10,15 @@ struct vcpu;
 struct budget;
 struct partition;
 
-#define HV_CPUID_BASIC 0x0eu /* leaves 0 to 0xD */
-#define HV_CPUID_HV (HV_CPUID_MAX - HV_CPUID_BASE + 1)
+#define HV_CPUID_BASIC    0x0eu /* leaves 0 to 0xD */
+#define HV_CPUID_HV       (HV_CPUID_MAX - HV_CPUID_BASE + 1)
 #define HV_CPUID_EXTENDED 9u /* leaves 0x80000000 to 0x80000008 */
 
 struct hv_partition {
     struct spinlock lock; /* rank PROCESSES (the partition's own is taken inside); guards: */
     uint64_t guest_os_id, hypercall, reference_tsc;
-    uint64_t tsc_offset;          /* constant: guest TSC = TSC + this; 0 at creation */
-    struct overlay *overlays;     /* in the order of overlay.h */
+    uint64_t tsc_offset;      /* constant: guest TSC = TSC + this; 0 at creation */
+    struct overlay *overlays; /* in the order of overlay.h */
     struct cpuid_regs basic[HV_CPUID_BASIC], hv[7], extended[HV_CPUID_EXTENDED]; /* constant */
 };
 

@@ -20,7 +20,6 @@ bool hv_hypercall(struct vcpu *v)
     } else {
         control = c->gpr[REG_RCX];
     }
-    c->gpr[REG_RAX] =
-        control & CONTROL_RESERVED ? HV_STATUS_INVALID_INPUT : HV_STATUS_INVALID_CODE;
+    c->gpr[REG_RAX] = control & CONTROL_RESERVED ? HV_STATUS_INVALID_INPUT : HV_STATUS_INVALID_CODE;
     return true;
 }

@@ -1,7 +1,7 @@
 /* MSRs: one allow-list, default deny (#GP). What needs locks or memory is done outside the fast
  * path; FS, GS, SYSCALL and SYSENTER registers never get here (svm.c passes them). */
 #include "arch/x86/lapic_regs.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
 #include "kernel/hv/hv.h"
 #include "kernel/hv/hv_regs.h"
@@ -19,38 +19,17 @@ static bool read_hv(const struct vcpu *v, uint32_t msr, uint64_t *value)
     const struct partition *p = v->partition;
 
     switch (msr) {
-    case HV_MSR_GUEST_OS_ID:
-        *value = p->hv.guest_os_id;
-        return true;
-    case HV_MSR_HYPERCALL:
-        *value = p->hv.hypercall;
-        return true;
-    case HV_MSR_VP_INDEX:
-        *value = v->index;
-        return true;
-    case HV_MSR_REFERENCE_COUNTER:
-        *value = hv_reference_time(p);
-        return true;
-    case HV_MSR_REFERENCE_TSC:
-        *value = p->hv.reference_tsc;
-        return true;
-    case HV_MSR_TSC_FREQUENCY:
-        *value = host_clock.tsc_hz;
-        return true;
-    case HV_MSR_APIC_FREQUENCY:
-        *value = VLAPIC_TIMER_HZ;
-        return true;
-    case HV_MSR_ICR:
-        *value = v->hv.lapic.icr;
-        return true;
-    case HV_MSR_TPR:
-        *value = v->hv.lapic.tpr;
-        return true;
-    case HV_MSR_VP_ASSIST:
-        *value = v->hv.vp_assist;
-        return true;
-    default:
-        return false;
+    case HV_MSR_GUEST_OS_ID: *value = p->hv.guest_os_id; return true;
+    case HV_MSR_HYPERCALL: *value = p->hv.hypercall; return true;
+    case HV_MSR_VP_INDEX: *value = v->index; return true;
+    case HV_MSR_REFERENCE_COUNTER: *value = hv_reference_time(p); return true;
+    case HV_MSR_REFERENCE_TSC: *value = p->hv.reference_tsc; return true;
+    case HV_MSR_TSC_FREQUENCY: *value = host_clock.tsc_hz; return true;
+    case HV_MSR_APIC_FREQUENCY: *value = VLAPIC_TIMER_HZ; return true;
+    case HV_MSR_ICR: *value = v->hv.lapic.icr; return true;
+    case HV_MSR_TPR: *value = v->hv.lapic.tpr; return true;
+    case HV_MSR_VP_ASSIST: *value = v->hv.vp_assist; return true;
+    default: return false;
     }
 }
 
@@ -61,32 +40,21 @@ enum hv_result hv_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value, bool m
     if (msr >> 28 == 4)
         return read_hv(v, msr, value) ? HV_DONE : HV_FAULT;
     switch (msr) {
-    case MSR_TSC:
-        *value = hv_guest_tsc(v->partition);
-        return HV_DONE;
+    case MSR_TSC: *value = hv_guest_tsc(v->partition); return HV_DONE;
     case MSR_APIC_BASE:
         *value = LAPIC_MMIO_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC |
                  (v->index == 0 ? APIC_BASE_BSP : 0);
         return HV_DONE;
-    case MSR_EFER:
-        *value = virt_efer(&v->virt);
-        return HV_DONE;
-    case MSR_PAT:
-        *value = virt_pat(&v->virt);
-        return HV_DONE;
-    case MSR_TSC_AUX:
-        *value = v->hv.tsc_aux;
-        return HV_DONE;
+    case MSR_EFER: *value = virt_efer(&v->virt); return HV_DONE;
+    case MSR_PAT: *value = virt_pat(&v->virt); return HV_DONE;
+    case MSR_TSC_AUX: *value = v->hv.tsc_aux; return HV_DONE;
     case MSR_DE_CFG:
         *value = 2; /* LFENCE is serialising */
         return HV_DONE;
     case MSR_BIOS_SIGN_ID: /* no microcode to load */
     case MSR_SYSCFG:
-    case MSR_HWCR:
-        *value = 0;
-        return HV_DONE;
-    default:
-        return HV_FAULT;
+    case MSR_HWCR: *value = 0; return HV_DONE;
+    default: return HV_FAULT;
     }
 }
 
@@ -184,11 +152,8 @@ static enum hv_result write_hv(struct vcpu *v, uint32_t msr, uint64_t value, boo
     case HV_MSR_GUEST_OS_ID:
     case HV_MSR_HYPERCALL:
     case HV_MSR_REFERENCE_TSC:
-    case HV_MSR_VP_ASSIST:
-        return may_be_slow ? write_page_msr(v, msr, value) : HV_SLOW;
-    case HV_MSR_EOI:
-        vlapic_eoi(v);
-        return HV_DONE;
+    case HV_MSR_VP_ASSIST: return may_be_slow ? write_page_msr(v, msr, value) : HV_SLOW;
+    case HV_MSR_EOI: vlapic_eoi(v); return HV_DONE;
     case HV_MSR_ICR:
         if (!may_be_slow)
             return HV_SLOW;
@@ -198,8 +163,7 @@ static enum hv_result write_hv(struct vcpu *v, uint32_t msr, uint64_t value, boo
             return HV_FAULT;
         vlapic_set_tpr(v, (uint32_t)value);
         return HV_DONE;
-    default:
-        return HV_FAULT;
+    default: return HV_FAULT;
     }
 }
 
@@ -230,8 +194,7 @@ enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool m
                        (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
                    ? HV_DONE
                    : HV_FAULT;
-    case MSR_EFER:
-        return virt_set_efer(&v->virt, value) ? HV_FAULT : HV_DONE;
+    case MSR_EFER: return virt_set_efer(&v->virt, value) ? HV_FAULT : HV_DONE;
     case MSR_PAT:
         if (!is_pat_valid(value))
             return HV_FAULT;
@@ -245,9 +208,7 @@ enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool m
         return HV_DONE;
     case MSR_BIOS_SIGN_ID:
     case MSR_DE_CFG:
-    case MSR_HWCR:
-        return HV_DONE; /* ignored, as real CPUs do for what they lack */
-    default:
-        return HV_FAULT;
+    case MSR_HWCR: return HV_DONE; /* ignored, as real CPUs do for what they lack */
+    default: return HV_FAULT;
     }
 }

@@ -1,14 +1,14 @@
 #include "kernel/hv/vlapic.h"
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/lapic_regs.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
 #include "kernel/sched.h"
 #include "kernel/vcpu.h"
 #include "lib/muldiv.h"
 
-#define VERSION ((VLAPIC_LVT_COUNT - 1) << 16 | 0x14)
-#define LVT_WRITABLE 0x0001f7ffu
+#define VERSION            ((VLAPIC_LVT_COUNT - 1) << 16 | 0x14)
+#define LVT_WRITABLE       0x0001f7ffu
 #define LVT_TIMER_WRITABLE (LAPIC_LVT_VECTOR | LAPIC_LVT_MASKED | LAPIC_LVT_TIMER_MODE)
 enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR };
 
@@ -140,11 +140,11 @@ static void send(struct vcpu *v, uint64_t icr)
     bool is_for_me = shorthand == LAPIC_ICR_TO_SELF || shorthand == LAPIC_ICR_TO_ALL;
 
     if (!shorthand)
-        is_for_me = destination == UINT32_MAX ||
-                    (is_logical ? !(destination >> 16) && (destination & 1)
-                                : destination == v->hv.lapic.id);
-    if (!is_for_me || ((icr & LAPIC_ICR_MODE) != LAPIC_ICR_FIXED &&
-                       (icr & LAPIC_ICR_MODE) != LAPIC_ICR_LOWEST))
+        is_for_me =
+            destination == UINT32_MAX || (is_logical ? !(destination >> 16) && (destination & 1)
+                                                     : destination == v->hv.lapic.id);
+    if (!is_for_me ||
+        ((icr & LAPIC_ICR_MODE) != LAPIC_ICR_FIXED && (icr & LAPIC_ICR_MODE) != LAPIC_ICR_LOWEST))
         return;
     if (vector < 16)
         v->hv.lapic.esr |= LAPIC_ESR_SEND_VECTOR;
@@ -179,47 +179,24 @@ bool vlapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     if (reg >= LAPIC_ISR && reg < LAPIC_ESR) {
         unsigned word = (reg & 0x7f) / 16;
 
-        *value = reg < LAPIC_TMR ? read_set(a->isr, word)
+        *value = reg < LAPIC_TMR   ? read_set(a->isr, word)
                  : reg < LAPIC_IRR ? 0 /* nothing is level-triggered */
                                    : read_set(a->irr, word);
         return true;
     }
     switch (reg) {
-    case LAPIC_ID:
-        *value = a->id;
-        return true;
-    case LAPIC_VERSION:
-        *value = VERSION;
-        return true;
-    case LAPIC_TPR:
-        *value = a->tpr;
-        return true;
-    case LAPIC_PPR:
-        *value = processor_priority(a);
-        return true;
-    case LAPIC_LDR:
-        *value = (a->id >> 4) << 16 | 1u << (a->id & 15);
-        return true;
-    case LAPIC_SVR:
-        *value = a->svr;
-        return true;
-    case LAPIC_ESR:
-        *value = a->esr;
-        return true;
-    case LAPIC_ICR:
-        *value = a->icr;
-        return true;
-    case LAPIC_TIMER_INITIAL:
-        *value = a->timer_initial;
-        return true;
-    case LAPIC_TIMER_CURRENT:
-        *value = current_count(a);
-        return true;
-    case LAPIC_TIMER_DIVIDE:
-        *value = a->timer_divide;
-        return true;
-    default:
-        return false;
+    case LAPIC_ID: *value = a->id; return true;
+    case LAPIC_VERSION: *value = VERSION; return true;
+    case LAPIC_TPR: *value = a->tpr; return true;
+    case LAPIC_PPR: *value = processor_priority(a); return true;
+    case LAPIC_LDR: *value = (a->id >> 4) << 16 | 1u << (a->id & 15); return true;
+    case LAPIC_SVR: *value = a->svr; return true;
+    case LAPIC_ESR: *value = a->esr; return true;
+    case LAPIC_ICR: *value = a->icr; return true;
+    case LAPIC_TIMER_INITIAL: *value = a->timer_initial; return true;
+    case LAPIC_TIMER_CURRENT: *value = current_count(a); return true;
+    case LAPIC_TIMER_DIVIDE: *value = a->timer_divide; return true;
+    default: return false;
     }
 }
 
@@ -281,9 +258,7 @@ bool vlapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
             return false;
         write_svr(a, (uint32_t)value);
         return true;
-    case LAPIC_ESR:
-        a->esr = 0;
-        return value == 0;
+    case LAPIC_ESR: a->esr = 0; return value == 0;
     case LAPIC_ICR:
         a->icr = value;
         send(v, value);
@@ -302,7 +277,6 @@ bool vlapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
             return false;
         a->timer_divide = (uint32_t)value;
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }

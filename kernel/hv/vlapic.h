@@ -7,8 +7,8 @@
 
 struct vcpu;
 
-#define VLAPIC_TIMER_HZ 200000000ull /* what HV_MSR_APIC_FREQUENCY tells the guest */
-#define VLAPIC_LVT_COUNT 6u          /* timer, thermal, performance, LINT0, LINT1, error */
+#define VLAPIC_TIMER_HZ  200000000ull /* what HV_MSR_APIC_FREQUENCY tells the guest */
+#define VLAPIC_LVT_COUNT 6u           /* timer, thermal, performance, LINT0, LINT1, error */
 
 struct vlapic {
     uint64_t irr[4]; /* atomic: a bit per vector */

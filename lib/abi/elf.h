@@ -2,12 +2,12 @@
 #pragma once
 #include "lib/types.h"
 
-#define ELF_MAGIC "\177ELF"
-#define ELF_CLASS_32 1
-#define ELF_CLASS_64 2
-#define ELF_TYPE_EXEC 2
-#define ELF_TYPE_DYN 3
-#define ELF_MACHINE_386 3
+#define ELF_MAGIC          "\177ELF"
+#define ELF_CLASS_32       1
+#define ELF_CLASS_64       2
+#define ELF_TYPE_EXEC      2
+#define ELF_TYPE_DYN       3
+#define ELF_MACHINE_386    3
 #define ELF_MACHINE_X86_64 62
 
 struct elf64_header {
@@ -34,10 +34,10 @@ struct elf32_header {
 };
 static_assert(sizeof(struct elf32_header) == 52, "ABI");
 
-#define ELF_SEGMENT_LOAD 1
-#define ELF_SEGMENT_NOTE 4
+#define ELF_SEGMENT_LOAD    1
+#define ELF_SEGMENT_NOTE    4
 #define ELF_SEGMENT_EXECUTE 1u
-#define ELF_SEGMENT_WRITE 2u
+#define ELF_SEGMENT_WRITE   2u
 
 struct elf64_segment {
     uint32_t type, flags;

@@ -11,69 +11,69 @@ typedef uint32_t handle_t;
 #define HANDLE_NONE 0u
 
 enum syscall {
-    SYS_EXIT,         /* (code): ends the process */
-    SYS_THREAD_EXIT,  /* (): ends the calling thread */
-    SYS_YIELD,        /* () */
-    SYS_CLOCK,        /* () -> ns since boot */
-    SYS_LOG_WRITE,    /* (text, bytes) */
-    SYS_LOG_READ,     /* (struct log_read *): RIGHT_COUNT on the host handle is not needed */
-    SYS_HANDLE_CLOSE, /* (h) */
-    SYS_HANDLE_COPY,  /* (h, rights) -> h: same or fewer rights */
-    SYS_BIND,         /* (h, enum bind_event, signal h, bit): signal bit 0..63 is raised on it */
-    SYS_BUDGET_CREATE,       /* (parent h, bytes) -> h: takes @bytes from the parent */
-    SYS_BUDGET_INFO,         /* (h, struct budget_info *) */
-    SYS_REGION_CREATE,       /* (budget h, bytes) -> h: zeroed memory */
-    SYS_REGION_MAP,          /* (h, offset, bytes, PROT_*) -> address in the caller */
-    SYS_UNMAP,               /* (address): what a MAP call returned */
-    SYS_PROCESS_CREATE,      /* (struct process_create *) -> h */
-    SYS_PROCESS_KILL,        /* (h): never fails once the handle is good */
-    SYS_PROCESS_INFO,        /* (h, struct process_info *) */
-    SYS_PROCESS_FAULT,       /* (h): debug build only: its next instruction faults */
-    SYS_THREAD_CREATE,       /* (entry, stack top, argument) -> h, in the caller's process */
-    SYS_SIGNAL_CREATE,       /* (budget h) -> h */
-    SYS_SIGNAL_RAISE,        /* (h, bits) */
-    SYS_SIGNAL_WAIT,         /* (h, deadline ns or DEADLINE_NEVER) -> the bits, now cleared */
-    SYS_TIMER_CREATE,        /* (budget h) -> h: bind BIND_TIMER to hear it */
-    SYS_TIMER_SET,           /* (h, deadline ns or DEADLINE_NEVER) */
-    SYS_CHANNEL_CREATE,      /* (budget h, data bytes each way, handle_t out[2]) */
-    SYS_CHANNEL_MAP,         /* (h) -> address of struct channel_map's layout */
-    SYS_CHANNEL_SIGNAL,      /* (h): raises what the peer bound to BIND_CHANNEL */
+    SYS_EXIT,           /* (code): ends the process */
+    SYS_THREAD_EXIT,    /* (): ends the calling thread */
+    SYS_YIELD,          /* () */
+    SYS_CLOCK,          /* () -> ns since boot */
+    SYS_LOG_WRITE,      /* (text, bytes) */
+    SYS_LOG_READ,       /* (struct log_read *): RIGHT_COUNT on the host handle is not needed */
+    SYS_HANDLE_CLOSE,   /* (h) */
+    SYS_HANDLE_COPY,    /* (h, rights) -> h: same or fewer rights */
+    SYS_BIND,           /* (h, enum bind_event, signal h, bit): signal bit 0..63 is raised on it */
+    SYS_BUDGET_CREATE,  /* (parent h, bytes) -> h: takes @bytes from the parent */
+    SYS_BUDGET_INFO,    /* (h, struct budget_info *) */
+    SYS_REGION_CREATE,  /* (budget h, bytes) -> h: zeroed memory */
+    SYS_REGION_MAP,     /* (h, offset, bytes, PROT_*) -> address in the caller */
+    SYS_UNMAP,          /* (address): what a MAP call returned */
+    SYS_PROCESS_CREATE, /* (struct process_create *) -> h */
+    SYS_PROCESS_KILL,   /* (h): never fails once the handle is good */
+    SYS_PROCESS_INFO,   /* (h, struct process_info *) */
+    SYS_PROCESS_FAULT,  /* (h): debug build only: its next instruction faults */
+    SYS_THREAD_CREATE,  /* (entry, stack top, argument) -> h, in the caller's process */
+    SYS_SIGNAL_CREATE,  /* (budget h) -> h */
+    SYS_SIGNAL_RAISE,   /* (h, bits) */
+    SYS_SIGNAL_WAIT,    /* (h, deadline ns or DEADLINE_NEVER) -> the bits, now cleared */
+    SYS_TIMER_CREATE,   /* (budget h) -> h: bind BIND_TIMER to hear it */
+    SYS_TIMER_SET,      /* (h, deadline ns or DEADLINE_NEVER) */
+    SYS_CHANNEL_CREATE, /* (budget h, data bytes each way, handle_t out[2]) */
+    SYS_CHANNEL_MAP,    /* (h) -> address of struct channel_map's layout */
+    SYS_CHANNEL_SIGNAL, /* (h): raises what the peer bound to BIND_CHANNEL */
     SYS_CHANNEL_SEND_HANDLE, /* (h, handle, rights): ERR_FULL when 8 wait */
     SYS_CHANNEL_TAKE_HANDLE, /* (h) -> handle, or ERR_EMPTY */
     SYS_PARTITION_CREATE,    /* (budget h, memory bytes) -> h */
-    SYS_PARTITION_POPULATE,  /* (h): gives the next large page of memory; RDX = bytes still to come */
-    SYS_PARTITION_INFO,      /* (h, struct partition_info *) */
-    SYS_VCPU_INFO,           /* (partition h, index, struct vcpu_info *) */
-    SYS_VIEW_CREATE,         /* (partition h, gpa, bytes, PROT_*) -> h */
-    SYS_VIEW_MAP,            /* (h) -> address in the caller */
-    SYS_VIEW_REVOKE,         /* (h): borrowers read junk from now on */
-    SYS_VIEW_EPOCH,          /* (h) -> 0 live, 1 revoked */
-    SYS_VCPU_CREATE,         /* (partition h, index) -> h */
-    SYS_VCPU_RUN,            /* (h, struct vcpu_exit *): in: the answer, out: the next exit */
-    SYS_VCPU_KICK,           /* (h): its vcpu_run returns VCPU_EXIT_KICK */
-    SYS_VCPU_GET,            /* (h, struct vcpu_state *) */
-    SYS_VCPU_SET,            /* (h, struct vcpu_state *) */
-    SYS_IOPORT_READ,         /* (h, port, width bytes) -> value */
-    SYS_IOPORT_WRITE,        /* (h, port, width bytes, value) */
-    SYS_INTERRUPT_ACK,       /* (h): may be raised again */
-    SYS_HOST_INFO,           /* (struct host_info *) */
-    SYS_HOST_POWEROFF,       /* (): does not return where the machine can; else ERR_UNSUPPORTED */
-    SYS_DEBUG,               /* (enum debug_op, argument, pointer, bytes): debug build only */
+    SYS_PARTITION_POPULATE, /* (h): gives the next large page of memory; RDX = bytes still to come */
+    SYS_PARTITION_INFO,     /* (h, struct partition_info *) */
+    SYS_VCPU_INFO,          /* (partition h, index, struct vcpu_info *) */
+    SYS_VIEW_CREATE,        /* (partition h, gpa, bytes, PROT_*) -> h */
+    SYS_VIEW_MAP,           /* (h) -> address in the caller */
+    SYS_VIEW_REVOKE,        /* (h): borrowers read junk from now on */
+    SYS_VIEW_EPOCH,         /* (h) -> 0 live, 1 revoked */
+    SYS_VCPU_CREATE,        /* (partition h, index) -> h */
+    SYS_VCPU_RUN,           /* (h, struct vcpu_exit *): in: the answer, out: the next exit */
+    SYS_VCPU_KICK,          /* (h): its vcpu_run returns VCPU_EXIT_KICK */
+    SYS_VCPU_GET,           /* (h, struct vcpu_state *) */
+    SYS_VCPU_SET,           /* (h, struct vcpu_state *) */
+    SYS_IOPORT_READ,        /* (h, port, width bytes) -> value */
+    SYS_IOPORT_WRITE,       /* (h, port, width bytes, value) */
+    SYS_INTERRUPT_ACK,      /* (h): may be raised again */
+    SYS_HOST_INFO,          /* (struct host_info *) */
+    SYS_HOST_POWEROFF,      /* (): does not return where the machine can; else ERR_UNSUPPORTED */
+    SYS_DEBUG,              /* (enum debug_op, argument, pointer, bytes): debug build only */
     SYS_COUNT,
 };
 
 #define DEADLINE_NEVER UINT64_MAX
 
 /* Rights of a handle. */
-#define RIGHT_READ 0x01u     /* map for reading */
-#define RIGHT_WRITE 0x02u    /* map for writing; raise; write to ports */
-#define RIGHT_MANAGE 0x04u   /* kill, bind, create beneath */
+#define RIGHT_READ     0x01u /* map for reading */
+#define RIGHT_WRITE    0x02u /* map for writing; raise; write to ports */
+#define RIGHT_MANAGE   0x04u /* kill, bind, create beneath */
 #define RIGHT_TRANSFER 0x08u /* copy, send, grant */
-#define RIGHT_MEMORY 0x10u   /* partition: its memory, its vCPUs */
-#define RIGHT_COUNT 0x20u    /* read counters and states */
-#define RIGHT_ALL 0x3fu
+#define RIGHT_MEMORY   0x10u /* partition: its memory, its vCPUs */
+#define RIGHT_COUNT    0x20u /* read counters and states */
+#define RIGHT_ALL      0x3fu
 
-#define PROT_READ 1u
+#define PROT_READ  1u
 #define PROT_WRITE 2u
 
 enum bind_event {
@@ -87,10 +87,10 @@ enum bind_event {
 
 /* ---- what a program finds when it starts, mapped read-only at STARTUP_VA ---- */
 
-#define STARTUP_VA 0x200000ull
+#define STARTUP_VA         0x200000ull
 #define STARTUP_GRANTS_MAX 120u
 #define PROGRAM_NAME_BYTES 32u
-#define GRANT_NAME_BYTES 104u
+#define GRANT_NAME_BYTES   104u
 
 enum grant_kind {
     GRANT_BUDGET = 1,
@@ -146,9 +146,9 @@ enum process_state { PROCESS_RUNNING = 1, PROCESS_ENDING, PROCESS_ENDED };
 enum process_end { PROCESS_END_NONE, PROCESS_END_EXIT, PROCESS_END_KILLED, PROCESS_END_FAULT };
 
 struct process_info {
-    uint32_t state;     /* enum process_state */
-    uint32_t end;       /* enum process_end */
-    uint64_t exit_code; /* of PROCESS_END_EXIT */
+    uint32_t state;                                               /* enum process_state */
+    uint32_t end;                                                 /* enum process_end */
+    uint64_t exit_code;                                           /* of PROCESS_END_EXIT */
     uint64_t fault_vector, fault_rip, fault_address, fault_error; /* of PROCESS_END_FAULT */
     uint64_t cpu_ns;                                              /* of all its threads */
 };
@@ -215,20 +215,20 @@ struct vcpu_trace {
 
 struct vcpu_info {
     uint64_t exits[EXIT_KIND_COUNT];
-    uint64_t trace_total;                       /* exits since creation */
-    struct vcpu_trace trace[VCPU_TRACE_COUNT];  /* entry n of the exits is at n % VCPU_TRACE_COUNT */
+    uint64_t trace_total;                      /* exits since creation */
+    struct vcpu_trace trace[VCPU_TRACE_COUNT]; /* entry n of the exits is at n % VCPU_TRACE_COUNT */
     uint32_t is_halted;
     uint32_t reserved;
 };
 
 /* Why vcpu_run returned. */
 enum vcpu_exit_reason {
-    VCPU_EXIT_KICK = 1,    /* somebody kicked it; nothing to answer */
-    VCPU_EXIT_IO,          /* answer a read by value */
-    VCPU_EXIT_MEMORY,      /* an access outside RAM that the kernel does not serve */
-    VCPU_EXIT_SHUTDOWN,    /* triple fault */
-    VCPU_EXIT_INVALID,     /* the CPU refused the state */
-    VCPU_EXIT_UNSUPPORTED, /* an exit that nothing serves: code in detail, or port */
+    VCPU_EXIT_KICK = 1,      /* somebody kicked it; nothing to answer */
+    VCPU_EXIT_IO,            /* answer a read by value */
+    VCPU_EXIT_MEMORY,        /* an access outside RAM that the kernel does not serve */
+    VCPU_EXIT_SHUTDOWN,      /* triple fault */
+    VCPU_EXIT_INVALID,       /* the CPU refused the state */
+    VCPU_EXIT_UNSUPPORTED,   /* an exit that nothing serves: code in detail, or port */
     VCPU_EXIT_MACHINE_CHECK, /* the machine reported an error while the guest ran */
 };
 
@@ -237,7 +237,7 @@ struct vcpu_exit {
     uint8_t is_write;
     uint8_t width; /* bytes: 1, 2, 4 (port), 8 (memory) */
     uint16_t port;
-    uint64_t value; /* written by the guest, or, on the next vcpu_run, the answer to its read */
+    uint64_t value;  /* written by the guest, or, on the next vcpu_run, the answer to its read */
     uint64_t detail; /* VCPU_EXIT_MEMORY: guest-physical address */
 };
 static_assert(sizeof(struct vcpu_exit) == 24, "copied at every exit to the vmm");

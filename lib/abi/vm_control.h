@@ -8,13 +8,13 @@
 #pragma once
 #include "lib/abi/syscall.h"
 
-#define VMM_GRANT_BUDGET "budget"
-#define VMM_GRANT_CONTROL "control"     /* channel */
-#define VMM_GRANT_CONFIG "config"       /* region: struct vmm_config, read-only */
-#define VMM_GRANT_CONSOLE "console"     /* region: struct vmm_console */
+#define VMM_GRANT_BUDGET    "budget"
+#define VMM_GRANT_CONTROL   "control"   /* channel */
+#define VMM_GRANT_CONFIG    "config"    /* region: struct vmm_config, read-only */
+#define VMM_GRANT_CONSOLE   "console"   /* region: struct vmm_console */
 #define VMM_GRANT_PARTITION "partition" /* created by the manager, not populated */
-#define VMM_GRANT_KERNEL "kernel"       /* module */
-#define VMM_GRANT_INITRD "initrd"       /* module, optional */
+#define VMM_GRANT_KERNEL    "kernel"    /* module */
+#define VMM_GRANT_INITRD    "initrd"    /* module, optional */
 
 enum vmm_guest_type { GUEST_AUTO, GUEST_LINUX, GUEST_PVH, GUEST_MULTIBOOT };
 
@@ -37,7 +37,7 @@ struct vmm_config {
 /* Shared by manager (owner) and vmm. Totals count bytes since the VM was created, over all its
  * starts; byte n is at n % capacity. The writer stores bytes, then the total (release). */
 #define VMM_CONSOLE_OUT_BYTES (512u * 1024u)
-#define VMM_CONSOLE_IN_BYTES (16u * 1024u)
+#define VMM_CONSOLE_IN_BYTES  (16u * 1024u)
 
 struct vmm_console {
     uint64_t out_total;  /* written by the vmm: the guest's UART output */
@@ -75,7 +75,7 @@ struct vmm_answer {
 };
 
 struct vmm_failure {
-    uint32_t err;     /* ERR_FORMAT: bad image; ERR_MEMORY; ERR_UNSUPPORTED */
+    uint32_t err;      /* ERR_FORMAT: bad image; ERR_MEMORY; ERR_UNSUPPORTED */
     char message[200]; /* NUL-terminated: what is wrong */
     char hint[200];    /* what to do */
 };

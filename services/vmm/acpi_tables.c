@@ -3,19 +3,19 @@
 #include "services/vmm/aml.h"
 #include "services/vmm/layout.h"
 
-#define TABLE_AREA_BYTES 4096u
-#define HEADER_BYTES 36u
-#define FADT_BYTES 276u
-#define FADT_REVISION 6
-#define FADT_FLAG_WBINVD (1u << 0)
+#define TABLE_AREA_BYTES          4096u
+#define HEADER_BYTES              36u
+#define FADT_BYTES                276u
+#define FADT_REVISION             6
+#define FADT_FLAG_WBINVD          (1u << 0)
 #define FADT_FLAG_NO_POWER_BUTTON (1u << 4)
 #define FADT_FLAG_NO_SLEEP_BUTTON (1u << 5)
-#define FADT_FLAG_RESET_REGISTER (1u << 10)
-#define FADT_FLAG_HW_REDUCED (1u << 20)
-#define BOOT_ARCH_NO_VGA (1u << 2)
-#define BOOT_ARCH_NO_CMOS_RTC (1u << 5)
-#define GAS_PORT 1
-#define RTC_CENTURY_REGISTER 0x32
+#define FADT_FLAG_RESET_REGISTER  (1u << 10)
+#define FADT_FLAG_HW_REDUCED      (1u << 20)
+#define BOOT_ARCH_NO_VGA          (1u << 2)
+#define BOOT_ARCH_NO_CMOS_RTC     (1u << 5)
+#define GAS_PORT                  1
+#define RTC_CENTURY_REGISTER      0x32
 
 struct area {
     uint8_t bytes[TABLE_AREA_BYTES];
@@ -174,4 +174,21 @@ enum err acpi_write_tables(const struct guest_memory *m, unsigned vcpu_count)
     xsdt = write_xsdt(&a, tables, array_count(tables));
     write_rsdp(a.bytes, xsdt);
     return guest_write(m, (gpa_t){ LAYOUT_ACPI }, a.bytes, a.used);
+}
+
+enum err acpi_write_reset_vector(const struct guest_memory *m)
+{
+    static const uint8_t code[] = {
+        0xb0,
+        ACPI_RESET_VALUE, /* mov al, value */
+        0xba,
+        ACPI_PORT_RESET & 0xff,
+        ACPI_PORT_RESET >> 8, /* mov dx, port */
+        0xee,
+        0xf4,
+        0xeb,
+        0xfd, /* out dx, al; hlt; jmp to the hlt */
+    };
+
+    return guest_write(m, (gpa_t){ LAYOUT_RESET_VECTOR }, code, sizeof(code));
 }

@@ -5,12 +5,16 @@
 
 /* Ports of the machine's power and reset registers. */
 #define ACPI_PORT_SLEEP_CONTROL 0x600
-#define ACPI_PORT_SLEEP_STATUS 0x601
-#define ACPI_PORT_RESET 0x602
-#define ACPI_RESET_VALUE 1
-#define ACPI_SLEEP_ENABLE 0x20
-#define ACPI_SLEEP_TYPE(v) ((v) >> 2 & 7)
-#define ACPI_S5_TYPE 5
+#define ACPI_PORT_SLEEP_STATUS  0x601
+#define ACPI_PORT_RESET         0x602
+#define ACPI_RESET_VALUE        1
+#define ACPI_SLEEP_ENABLE       0x20
+#define ACPI_SLEEP_TYPE(v)      ((v) >> 2 & 7)
+#define ACPI_S5_TYPE            5
 
 /* Writes RSDP, XSDT, FADT, MADT and DSDT from LAYOUT_ACPI on; the RSDP comes first. */
 enum err acpi_write_tables(const struct guest_memory *m, unsigned vcpu_count) MUST_CHECK;
+
+/* A kernel that reboots by jumping to the firmware in real mode finds code that writes the reset
+ * register. */
+enum err acpi_write_reset_vector(const struct guest_memory *m) MUST_CHECK;

@@ -1,18 +1,18 @@
 #include "services/vmm/aml.h"
 #include "lib/string.h"
 
-#define OP_ZERO 0x00
-#define OP_ONE 0x01
-#define OP_NAME 0x08
-#define OP_BYTE 0x0a
-#define OP_WORD 0x0b
-#define OP_DWORD 0x0c
-#define OP_STRING 0x0d
-#define OP_SCOPE 0x10
-#define OP_BUFFER 0x11
-#define OP_PACKAGE 0x12
-#define OP_EXTENDED 0x5b
-#define OP_DEVICE 0x82
+#define OP_ZERO      0x00
+#define OP_ONE       0x01
+#define OP_NAME      0x08
+#define OP_BYTE      0x0a
+#define OP_WORD      0x0b
+#define OP_DWORD     0x0c
+#define OP_STRING    0x0d
+#define OP_SCOPE     0x10
+#define OP_BUFFER    0x11
+#define OP_PACKAGE   0x12
+#define OP_EXTENDED  0x5b
+#define OP_DEVICE    0x82
 #define LENGTH_BYTES 3u /* of every package length here: up to 1 MiB */
 
 void aml_byte(struct aml *a, uint8_t v)

@@ -58,8 +58,7 @@ static void obey(struct control *c, struct machine *m, const struct vmm_message 
         machine_pause(m);
         c->pause_sequence = message->sequence; /* answered when the vCPU has parked */
         break;
-    default:
-        answer(c, message->sequence, ERR_UNSUPPORTED);
+    default: answer(c, message->sequence, ERR_UNSUPPORTED);
     }
 }
 

@@ -5,7 +5,7 @@
 #include "lib/err.h"
 #include "lib/types.h"
 
-#define GUEST_LOW_END GIB(3) /* RAM above this continues at 4 GiB */
+#define GUEST_LOW_END    GIB(3) /* RAM above this continues at 4 GiB */
 #define GUEST_HIGH_START GIB(4)
 
 struct guest_memory {

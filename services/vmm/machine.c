@@ -97,6 +97,10 @@ static enum err load_kernel(struct machine *m, struct vcpu_state *state, struct 
     };
     const void *at;
     uint64_t unused;
+
+    if (!m->config->kernel_bytes)
+        return loader_fail(why, ERR_FORMAT, "copy the file again", "%s is empty",
+                           m->config->kernel_name);
     enum err err = map_grant(VMM_GRANT_KERNEL, PROT_READ, &at, &unused);
 
     if (err)
@@ -134,6 +138,8 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
     err = load_kernel(m, &state, why);
     if (!err)
         err = acpi_write_tables(&m->memory, m->config->cpu_count);
+    if (!err)
+        err = acpi_write_reset_vector(&m->memory);
     if (!err)
         err = sys_vcpu_create(m->partition, 0, &m->vcpu);
     if (!err)

@@ -7,7 +7,7 @@
 
 /* Bits of the signal that the service thread waits for. */
 #define WAKE_CONTROL 0u /* the manager signalled */
-#define WAKE_VCPU 1u    /* a vCPU parked, or the VM has ended */
+#define WAKE_VCPU    1u /* a vCPU parked, or the VM has ended */
 
 struct console_line { /* the guest's UART at the console region */
     struct vuart_line line;
@@ -21,12 +21,12 @@ struct machine {
     const struct vmm_config *config; /* constant */
     struct guest_memory memory;
     handle_t budget, partition, control, vcpu; /* constant once set */
-    handle_t wake;                   /* signal: the service thread waits */
-    handle_t go;                     /* signal: the vCPU thread waits while it may not run */
-    uint32_t state;                  /* enum machine_state, atomic; written by the service thread,
+    handle_t wake;                             /* signal: the service thread waits */
+    handle_t go;        /* signal: the vCPU thread waits while it may not run */
+    uint32_t state;     /* enum machine_state, atomic; written by the service thread,
                                         MACHINE_ENDED by the vCPU's */
-    uint32_t is_parked;              /* atomic: the vCPU thread has seen that it may not run */
-    struct vmm_end end;              /* valid in MACHINE_ENDED */
+    uint32_t is_parked; /* atomic: the vCPU thread has seen that it may not run */
+    struct vmm_end end; /* valid in MACHINE_ENDED */
     /* the vCPU thread's: */
     struct console_line console;
     struct vuart uart;

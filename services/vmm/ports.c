@@ -2,14 +2,14 @@
 #include "services/rt/sys.h"
 #include "services/vmm/acpi_tables.h"
 
-#define PORT_UART 0x3f8
-#define PORT_UART_LAST 0x3ff
-#define PORT_NMI_REASON 0x61
+#define PORT_UART             0x3f8
+#define PORT_UART_LAST        0x3ff
+#define PORT_NMI_REASON       0x61
 #define PORT_KEYBOARD_COMMAND 0x64
-#define  KEYBOARD_PULSE_RESET 0xfe
-#define PORT_EXIT 0xf4
-#define PORT_RESET_CONTROL 0xcf9
-#define  RESET_CONTROL_CPU 0x04
+#define KEYBOARD_PULSE_RESET  0xfe
+#define PORT_EXIT             0xf4
+#define PORT_RESET_CONTROL    0xcf9
+#define RESET_CONTROL_CPU     0x04
 
 static uint64_t utc_ns(const struct machine *m)
 {
@@ -22,15 +22,12 @@ static uint8_t read_byte(struct machine *m, uint16_t port)
         return vuart_read(&m->uart, port - PORT_UART);
     switch (port) {
     case VRTC_PORT_INDEX:
-    case VRTC_PORT_DATA:
-        return vrtc_read(&m->rtc, port, utc_ns(m));
+    case VRTC_PORT_DATA: return vrtc_read(&m->rtc, port, utc_ns(m));
     case PORT_NMI_REASON:
     case ACPI_PORT_SLEEP_CONTROL:
     case ACPI_PORT_SLEEP_STATUS:
-    case ACPI_PORT_RESET:
-        return 0;
-    default:
-        return 0xff;
+    case ACPI_PORT_RESET: return 0;
+    default: return 0xff;
     }
 }
 
@@ -42,9 +39,7 @@ static void write_byte(struct machine *m, uint16_t port, uint8_t value)
     }
     switch (port) {
     case VRTC_PORT_INDEX:
-    case VRTC_PORT_DATA:
-        vrtc_write(&m->rtc, port, value);
-        break;
+    case VRTC_PORT_DATA: vrtc_write(&m->rtc, port, value); break;
     case PORT_EXIT:
         machine_end(m, VMM_END_EXIT_PORT, value, "the guest wrote %u to port 0xF4", value);
         break;
@@ -60,8 +55,7 @@ static void write_byte(struct machine *m, uint16_t port, uint8_t value)
         if (value == KEYBOARD_PULSE_RESET)
             machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
         break;
-    default:
-        break;
+    default: break;
     }
 }
 

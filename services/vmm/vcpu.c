@@ -18,14 +18,9 @@ static void wait_for_go(struct machine *m)
 static void serve(struct machine *m, struct vcpu_exit *e)
 {
     switch (e->reason) {
-    case VCPU_EXIT_KICK:
-        break;
-    case VCPU_EXIT_IO:
-        ports_access(m, e);
-        break;
-    case VCPU_EXIT_SHUTDOWN:
-        machine_end(m, VMM_END_TRIPLE_FAULT, 0, "triple fault");
-        break;
+    case VCPU_EXIT_KICK: break;
+    case VCPU_EXIT_IO: ports_access(m, e); break;
+    case VCPU_EXIT_SHUTDOWN: machine_end(m, VMM_END_TRIPLE_FAULT, 0, "triple fault"); break;
     case VCPU_EXIT_INVALID:
         machine_end(m, VMM_END_CRASH, 0, "a state that the CPU refuses to run");
         break;

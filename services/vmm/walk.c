@@ -1,12 +1,12 @@
 #include "services/vmm/walk.h"
 
-#define CR0_PG (1ul << 31)
-#define CR4_PSE (1ul << 4)
-#define CR4_PAE (1ul << 5)
-#define EFER_LMA (1ul << 10)
-#define SEGMENT_LONG 0x200u
+#define CR0_PG        (1ul << 31)
+#define CR4_PSE       (1ul << 4)
+#define CR4_PAE       (1ul << 5)
+#define EFER_LMA      (1ul << 10)
+#define SEGMENT_LONG  0x200u
 #define ENTRY_PRESENT 1ul
-#define ENTRY_LARGE 0x80ul
+#define ENTRY_LARGE   0x80ul
 #define ENTRY_ADDRESS 0x000ffffffffff000ul
 
 uint64_t walk_code_address(const struct vcpu_state *s)

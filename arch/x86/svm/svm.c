@@ -1,20 +1,20 @@
 /* AMD SVM behind virt.h. The CPU's features decide what is used; the least that works is SVM with
  * nested paging, which is what QEMU's TCG has. */
-#include "arch/x86/asm.h"
+#include "lib/x86/asm.h"
 #include "arch/x86/decode.h"
 #include "arch/x86/guest_walk.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 #include "arch/x86/svm/svm_check.h"
 #include "arch/x86/svm/svm_regs.h"
 #include "arch/x86/virt.h"
 #include "lib/string.h"
 
-#define IOPM_ORDER 2u /* 12 KiB */
+#define IOPM_ORDER  2u /* 12 KiB */
 #define MSRPM_ORDER 1u
-#define PAT_RESET 0x0007040600070406ull
-#define DR6_RESET 0xffff0ff0ull
-#define DR7_RESET 0x400ull
-#define CR0_INIT 0x60000010ull
+#define PAT_RESET   0x0007040600070406ull
+#define DR6_RESET   0xffff0ff0ull
+#define DR7_RESET   0x400ull
+#define CR0_INIT    0x60000010ull
 
 struct svm_cpu {
     hpa_t host_state; /* VMSAVE area of the host */
@@ -52,8 +52,8 @@ static void pass_msr(uint8_t *map, uint32_t msr)
 enum err virt_init(enum err (*take)(unsigned order, hpa_t *out))
 {
     static const uint32_t passed[] = {
-        MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
-        MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+        MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
+        MSR_CSTAR,   MSR_SFMASK,  MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
     };
     enum err err = take(IOPM_ORDER, &iopm);
 
@@ -190,8 +190,8 @@ void virt_leave(struct virt_vcpu *v)
 /* By exit code; 0: other. */
 static const uint8_t kinds[KIND_COUNT] = {
     [0x00 ... 0x3f] = EXIT_CONTROL_REGISTER + 1,
-    [SVM_EXIT_EXCEPTION ... SVM_EXIT_EXCEPTION + 31] = EXIT_EXCEPTION + 1,
-    [SVM_EXIT_INTR ... SVM_EXIT_INIT] = EXIT_INTERRUPT + 1,
+    [SVM_EXIT_EXCEPTION... SVM_EXIT_EXCEPTION + 31] = EXIT_EXCEPTION + 1,
+    [SVM_EXIT_INTR... SVM_EXIT_INIT] = EXIT_INTERRUPT + 1,
     [SVM_EXIT_VINTR] = EXIT_INTERRUPT_WINDOW + 1,
     [SVM_EXIT_RDPMC] = EXIT_INSTRUCTION + 1,
     [SVM_EXIT_CPUID] = EXIT_CPUID + 1,
@@ -211,7 +211,7 @@ static uint32_t kind_of(uint64_t code)
 {
     if (likely(code < KIND_COUNT && kinds[code]))
         return kinds[code] - 1u;
-    return code == SVM_EXIT_NPF ? EXIT_NESTED_PAGE_FAULT
+    return code == SVM_EXIT_NPF                 ? EXIT_NESTED_PAGE_FAULT
            : (uint32_t)code == SVM_EXIT_INVALID ? EXIT_INVALID
                                                 : EXIT_OTHER;
 }
@@ -247,8 +247,14 @@ void virt_run(struct virt_vcpu *v)
 
 /* ---- instructions ---- */
 
-#define WANT2(a, b) { { a, b }, 2, false, 0 }
-#define WANT3(a, b, c) { { a, b, c }, 3, false, 0 }
+#define WANT2(a, b)           \
+    {                         \
+        { a, b }, 2, false, 0 \
+    }
+#define WANT3(a, b, c)           \
+    {                            \
+        { a, b, c }, 3, false, 0 \
+    }
 
 static const struct decode_want *want_of(uint32_t code)
 {
@@ -262,28 +268,17 @@ static const struct decode_want *want_of(uint32_t code)
                                     cr8_want = { { 0x0f, 0x22 }, 2, true, 8 };
 
     switch (code) {
-    case SVM_EXIT_CPUID:
-        return &cpuid_want;
-    case SVM_EXIT_VMMCALL:
-        return &vmmcall_want;
-    case SVM_EXIT_HLT:
-        return &hlt_want;
-    case SVM_EXIT_XSETBV:
-        return &xsetbv_want;
-    case SVM_EXIT_INVD:
-        return &invd_want;
-    case SVM_EXIT_WBINVD:
-        return &wbinvd_want;
-    case SVM_EXIT_CR4_WRITE:
-        return &cr4_want;
-    case SVM_EXIT_CR8_WRITE:
-        return &cr8_want;
-    case SVM_EXIT_MSR:
-        return &rdmsr_want;
-    case SVM_EXIT_MSR | 1u << 31: /* our own: a write */
-        return &wrmsr_want;
-    default:
-        return NULL;
+    case SVM_EXIT_CPUID: return &cpuid_want;
+    case SVM_EXIT_VMMCALL: return &vmmcall_want;
+    case SVM_EXIT_HLT: return &hlt_want;
+    case SVM_EXIT_XSETBV: return &xsetbv_want;
+    case SVM_EXIT_INVD: return &invd_want;
+    case SVM_EXIT_WBINVD: return &wbinvd_want;
+    case SVM_EXIT_CR4_WRITE: return &cr4_want;
+    case SVM_EXIT_CR8_WRITE: return &cr8_want;
+    case SVM_EXIT_MSR: return &rdmsr_want;
+    case SVM_EXIT_MSR | 1u << 31: /* our own: a write */ return &wrmsr_want;
+    default: return NULL;
     }
 }
 
@@ -315,18 +310,12 @@ static inline unsigned match_plainly(const struct virt_vcpu *v)
     if (!virt_is_long_mode(v) || !guest_peek_code(c->cr3, v->rip, &bytes))
         return 0;
     switch (v->exit.kind) {
-    case EXIT_CPUID:
-        return (bytes & 0xffff) == 0xa20f ? 2 : 0;
-    case EXIT_MSR_READ:
-        return (bytes & 0xffff) == 0x320f ? 2 : 0;
-    case EXIT_MSR_WRITE:
-        return (bytes & 0xffff) == 0x300f ? 2 : 0;
-    case EXIT_HLT:
-        return (bytes & 0xff) == 0xf4 ? 1 : 0;
-    case EXIT_HYPERCALL:
-        return (bytes & 0xffffff) == 0xd9010f ? 3 : 0;
-    default:
-        return 0;
+    case EXIT_CPUID: return (bytes & 0xffff) == 0xa20f ? 2 : 0;
+    case EXIT_MSR_READ: return (bytes & 0xffff) == 0x320f ? 2 : 0;
+    case EXIT_MSR_WRITE: return (bytes & 0xffff) == 0x300f ? 2 : 0;
+    case EXIT_HLT: return (bytes & 0xff) == 0xf4 ? 1 : 0;
+    case EXIT_HYPERCALL: return (bytes & 0xffffff) == 0xd9010f ? 3 : 0;
+    default: return 0;
     }
 }
 

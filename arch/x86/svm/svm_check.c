@@ -1,5 +1,5 @@
 #include "arch/x86/svm/svm_check.h"
-#include "arch/x86/regs.h"
+#include "lib/x86/regs.h"
 
 static bool is_wide(const struct vmcb *v)
 {

@@ -15,7 +15,7 @@ enum {
     RTC_CENTURY = 0x32,
 };
 #define RTC_A_32KHZ 0x26 /* no update in progress */
-#define RTC_B_24H 0x02   /* BCD */
+#define RTC_B_24H   0x02 /* BCD */
 #define RTC_D_VALID 0x80
 
 struct date {
@@ -53,32 +53,20 @@ uint8_t vrtc_read(const struct vrtc *r, unsigned port, uint64_t utc_ns)
     if (port == VRTC_PORT_INDEX)
         return 0xff; /* write-only */
     switch (r->index) {
-    case RTC_SECONDS:
-        return bcd(seconds % 60);
-    case RTC_MINUTES:
-        return bcd(seconds / 60 % 60);
-    case RTC_HOURS:
-        return bcd(seconds / 3600 % 24);
+    case RTC_SECONDS: return bcd(seconds % 60);
+    case RTC_MINUTES: return bcd(seconds / 60 % 60);
+    case RTC_HOURS: return bcd(seconds / 3600 % 24);
     case RTC_WEEKDAY:
         return bcd((days + 4) % 7 + 1); /* 1 January 1970 was a Thursday; 1 is Sunday */
-    case RTC_DAY:
-        return bcd(d.day);
-    case RTC_MONTH:
-        return bcd(d.month);
-    case RTC_YEAR:
-        return bcd(d.year % 100);
-    case RTC_CENTURY:
-        return bcd(d.year / 100);
-    case RTC_A:
-        return RTC_A_32KHZ;
-    case RTC_B:
-        return RTC_B_24H;
-    case RTC_C:
-        return 0;
-    case RTC_D:
-        return RTC_D_VALID;
-    default:
-        return r->ram[r->index];
+    case RTC_DAY: return bcd(d.day);
+    case RTC_MONTH: return bcd(d.month);
+    case RTC_YEAR: return bcd(d.year % 100);
+    case RTC_CENTURY: return bcd(d.year / 100);
+    case RTC_A: return RTC_A_32KHZ;
+    case RTC_B: return RTC_B_24H;
+    case RTC_C: return 0;
+    case RTC_D: return RTC_D_VALID;
+    default: return r->ram[r->index];
     }
 }
 

@@ -4,7 +4,7 @@
 #include "lib/types.h"
 
 #define VRTC_PORT_INDEX 0x70
-#define VRTC_PORT_DATA 0x71
+#define VRTC_PORT_DATA  0x71
 
 struct vrtc {
     uint8_t index;

@@ -2,8 +2,8 @@
 
 #define IER_WRITABLE 0x0f
 #define MCR_WRITABLE 0x1f
-#define MCR_OUT1 0x04
-#define MSR_RI 0x40
+#define MCR_OUT1     0x04
+#define MSR_RI       0x40
 
 void vuart_reset(struct vuart *u, struct vuart_line *line)
 {
@@ -42,8 +42,7 @@ static void fetch_input(struct vuart *u)
 
     if (u->mcr & UART_MCR_LOOP)
         return;
-    while (u->fifo_used < fifo_capacity(u) &&
-           u->line->receive(u->line, &byte))
+    while (u->fifo_used < fifo_capacity(u) && u->line->receive(u->line, &byte))
         fifo_put(u, byte);
 }
 
@@ -58,8 +57,7 @@ static uint8_t modem_status(const struct vuart *u)
     if (!(u->mcr & UART_MCR_LOOP))
         return UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD;
     return (uint8_t)((u->mcr & UART_MCR_DTR ? UART_MSR_DSR : 0) |
-                     (u->mcr & UART_MCR_RTS ? UART_MSR_CTS : 0) |
-                     (u->mcr & MCR_OUT1 ? MSR_RI : 0) |
+                     (u->mcr & UART_MCR_RTS ? UART_MSR_CTS : 0) | (u->mcr & MCR_OUT1 ? MSR_RI : 0) |
                      (u->mcr & UART_MCR_OUT2 ? UART_MSR_DCD : 0));
 }
 
@@ -87,27 +85,21 @@ uint8_t vuart_read(struct vuart *u, unsigned reg)
 
     fetch_input(u);
     switch (reg) {
-    case UART_RBR:
-        return u->lcr & UART_LCR_DLAB ? u->dll : fifo_take(u);
-    case UART_IER:
-        return u->lcr & UART_LCR_DLAB ? u->dlm : u->ier;
+    case UART_RBR: return u->lcr & UART_LCR_DLAB ? u->dll : fifo_take(u);
+    case UART_IER: return u->lcr & UART_LCR_DLAB ? u->dlm : u->ier;
     case UART_IIR:
         v = interrupt_cause(u);
         if (v == UART_IIR_TX)
             u->is_tx_interrupt_pending = false; /* reading it is the acknowledgement */
         return v | (u->fcr & UART_FCR_ENABLE ? UART_IIR_FIFO : 0);
-    case UART_LCR:
-        return u->lcr;
-    case UART_MCR:
-        return u->mcr;
+    case UART_LCR: return u->lcr;
+    case UART_MCR: return u->mcr;
     case UART_LSR:
         v = line_status(u);
         u->lsr_errors = 0;
         return v;
-    case UART_MSR:
-        return modem_status(u);
-    default:
-        return u->scr;
+    case UART_MSR: return modem_status(u);
+    default: return u->scr;
     }
 }
 
@@ -147,19 +139,10 @@ void vuart_write(struct vuart *u, unsigned reg, uint8_t value)
             u->is_tx_interrupt_pending = true; /* enabled while THR is empty */
         u->ier = value & IER_WRITABLE;
         break;
-    case UART_FCR:
-        write_fcr(u, value);
-        break;
-    case UART_LCR:
-        u->lcr = value;
-        break;
-    case UART_MCR:
-        u->mcr = value & MCR_WRITABLE;
-        break;
-    case UART_SCR:
-        u->scr = value;
-        break;
-    default:
-        break; /* LSR and MSR are read-only */
+    case UART_FCR: write_fcr(u, value); break;
+    case UART_LCR: u->lcr = value; break;
+    case UART_MCR: u->mcr = value & MCR_WRITABLE; break;
+    case UART_SCR: u->scr = value; break;
+    default: break; /* LSR and MSR are read-only */
     }
 }

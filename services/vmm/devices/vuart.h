@@ -12,7 +12,7 @@ struct vuart_line { /* what is at the other end */
 struct vuart {
     struct vuart_line *line;
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
-    uint8_t lsr_errors;          /* bits that reading LSR clears */
+    uint8_t lsr_errors;           /* bits that reading LSR clears */
     bool is_tx_interrupt_pending; /* THR has become empty and nobody was told */
     uint8_t fifo[UART_FIFO_BYTES];
     uint8_t fifo_first, fifo_used;

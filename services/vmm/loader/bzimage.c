@@ -4,44 +4,44 @@
 #include "services/vmm/layout.h"
 #include "services/vmm/loader/loader.h"
 
-#define SECTOR_BYTES 512u
-#define HEADER_OFFSET 0x1f1u
+#define SECTOR_BYTES      512u
+#define HEADER_OFFSET     0x1f1u
 #define HEADER_END_OFFSET 0x201u /* its value + 0x202 is where the header ends */
-#define HEADER_BYTES_MAX 0x90u   /* room in boot_params */
-#define BOOT_FLAG 0xaa55u
-#define HEADER_MAGIC 0x53726448u /* "HdrS" */
-#define PROTOCOL_MIN 0x20cu
-#define XLF_KERNEL_64 1u
-#define LOADED_HIGH 1u
-#define ENTRY_64 0x200u
-#define LOADER_UNDEFINED 0xff
+#define HEADER_BYTES_MAX  0x90u  /* room in boot_params */
+#define BOOT_FLAG         0xaa55u
+#define HEADER_MAGIC      0x53726448u /* "HdrS" */
+#define PROTOCOL_MIN      0x20cu
+#define XLF_KERNEL_64     1u
+#define LOADED_HIGH       1u
+#define ENTRY_64          0x200u
+#define LOADER_UNDEFINED  0xff
 
 /* Offsets in the image, which are those in boot_params. */
-#define SETUP_SECTORS 0x1f1u
-#define BOOT_FLAG_AT 0x1feu
-#define MAGIC_AT 0x202u
-#define PROTOCOL_AT 0x206u
-#define TYPE_OF_LOADER 0x210u
-#define LOAD_FLAGS 0x211u
-#define INITRD_ADDRESS 0x218u
-#define INITRD_BYTES 0x21cu
-#define CMDLINE_ADDRESS 0x228u
-#define INITRD_LIMIT 0x22cu
-#define KERNEL_ALIGNMENT 0x230u
-#define IS_RELOCATABLE 0x234u
-#define XLOAD_FLAGS 0x236u
-#define CMDLINE_LIMIT 0x238u
+#define SETUP_SECTORS     0x1f1u
+#define BOOT_FLAG_AT      0x1feu
+#define MAGIC_AT          0x202u
+#define PROTOCOL_AT       0x206u
+#define TYPE_OF_LOADER    0x210u
+#define LOAD_FLAGS        0x211u
+#define INITRD_ADDRESS    0x218u
+#define INITRD_BYTES      0x21cu
+#define CMDLINE_ADDRESS   0x228u
+#define INITRD_LIMIT      0x22cu
+#define KERNEL_ALIGNMENT  0x230u
+#define IS_RELOCATABLE    0x234u
+#define XLOAD_FLAGS       0x236u
+#define CMDLINE_LIMIT     0x238u
 #define PREFERRED_ADDRESS 0x258u
-#define INIT_BYTES 0x260u
-#define HEADER_KNOWN_END 0x264u
+#define INIT_BYTES        0x260u
+#define HEADER_KNOWN_END  0x264u
 /* Offsets in boot_params only */
-#define ACPI_RSDP 0x70u
+#define ACPI_RSDP  0x70u
 #define E820_COUNT 0x1e8u
 #define E820_TABLE 0x2d0u
 
-#define CR0_PE_PG_ET 0x80000011ul
-#define CR4_PAE 0x20ul
-#define EFER_LONG 0x500ul /* LME, LMA */
+#define CR0_PE_PG_ET  0x80000011ul
+#define CR4_PAE       0x20ul
+#define EFER_LONG     0x500ul /* LME, LMA */
 #define PAGE_TABLE_RW 3ul
 #define PAGE_LARGE_RW 0x83ul
 

@@ -5,11 +5,11 @@
 #include "services/vmm/layout.h"
 #include "services/vmm/loader/loader.h"
 
-#define SEGMENT_CODE32 0xc9b /* present, code, readable, accessed, 4 GiB, 32-bit */
-#define SEGMENT_DATA 0xc93
+#define SEGMENT_CODE32   0xc9b /* present, code, readable, accessed, 4 GiB, 32-bit */
+#define SEGMENT_DATA     0xc93
 #define SEGMENT_TSS_BUSY 0x08b
-#define SEGMENT_LDT 0x082
-#define CR0_PE_ET 0x11
+#define SEGMENT_LDT      0x082
+#define CR0_PE_ET        0x11
 
 enum err loader_fail(struct loader_failure *why, enum err err, const char *hint, const char *fmt,
                      ...)
@@ -28,8 +28,8 @@ unsigned loader_memory_map(const struct guest_memory *m, struct e820_entry out[E
     unsigned n = 0;
 
     out[n++] = (struct e820_entry){ 0, min(LAYOUT_LOW_RAM_END, m->low_bytes), E820_TYPE_RAM };
-    out[n++] = (struct e820_entry){ LAYOUT_LOW_RAM_END, MIB(1) - LAYOUT_LOW_RAM_END,
-                                    E820_TYPE_RESERVED };
+    out[n++] =
+        (struct e820_entry){ LAYOUT_LOW_RAM_END, MIB(1) - LAYOUT_LOW_RAM_END, E820_TYPE_RESERVED };
     if (m->low_bytes > MIB(1))
         out[n++] = (struct e820_entry){ MIB(1), m->low_bytes - MIB(1), E820_TYPE_RAM };
     if (m->high_bytes)

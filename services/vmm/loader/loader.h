@@ -38,8 +38,8 @@ struct e820_entry {
     uint64_t base, bytes;
     uint32_t type;
 } PACKED;
-#define E820_ENTRIES_MAX 8u
-#define E820_TYPE_RAM 1u
+#define E820_ENTRIES_MAX   8u
+#define E820_TYPE_RAM      1u
 #define E820_TYPE_RESERVED 2u
 
 /* The guest's memory map; returns the number of entries. */

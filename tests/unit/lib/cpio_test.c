@@ -10,8 +10,8 @@ static void add(const char *name, const char *data, unsigned mode)
     size_t n = strlen(name) + 1, bytes = strlen(data);
 
     used += (size_t)sprintf(archive + used,
-                            "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0, mode, 0,
-                            0, 1, 0, (unsigned)bytes, 0, 0, 0, 0, (unsigned)n, 0);
+                            "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0, mode,
+                            0, 0, 1, 0, (unsigned)bytes, 0, 0, 0, 0, (unsigned)n, 0);
     memcpy(archive + used, name, n);
     used = (used + n + 3) & ~3ul;
     memcpy(archive + used, data, bytes);

@@ -15,11 +15,11 @@ static void good(void)
     v.cr0 = CR0_ET;
 }
 
-#define EXPECT_BROKEN(part)                    \
-    do {                                       \
+#define EXPECT_BROKEN(part)                        \
+    do {                                           \
         const char *rule = svm_check(&v, &limits); \
-        EXPECT(rule);                          \
-        EXPECT_HAS(rule, part);                \
+        EXPECT(rule);                              \
+        EXPECT_HAS(rule, part);                    \
     } while (0)
 
 TEST(a_good_vmcb_passes)
@@ -44,8 +44,8 @@ TEST(each_broken_rule_is_named)
     EXPECT_BROKEN("EFER");
     good(), v.efer |= EFER_LME, v.cr0 |= CR0_PG | CR0_PE;
     EXPECT_BROKEN("CR4.PAE");
-    good(), v.efer |= EFER_LME, v.cr0 |= CR0_PG | CR0_PE, v.cr4 = CR4_PAE,
-        v.cs.attributes = SEGMENT_LONG | SEGMENT_BIG;
+    good(), v.efer |= EFER_LME, v.cr0 |= CR0_PG | CR0_PE,
+        v.cr4 = CR4_PAE, v.cs.attributes = SEGMENT_LONG | SEGMENT_BIG;
     EXPECT_BROKEN("CS.L");
     good(), v.dr6 = 1ull << 32;
     EXPECT_BROKEN("DR6");

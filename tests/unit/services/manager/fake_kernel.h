@@ -66,3 +66,7 @@ void fake_vmm_print(const char *name, const char *text, size_t n);
 void fake_vmm_end(const char *name, enum vmm_end_cause cause, uint32_t exit_code);
 void fake_vmm_fault(const char *name);
 bool fake_vmm_exists(const char *name);
+
+/* Lets it write foreign bytes: 0 as a message, 1 over the start of its ring, 2 over the totals of
+ * the console region. */
+void fake_vmm_scribble(const char *name, unsigned where, const void *bytes, size_t n);

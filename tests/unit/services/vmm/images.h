@@ -48,7 +48,10 @@ static inline size_t image_elf(uint8_t *out)
                               .segment_bytes = sizeof(struct elf64_segment),
                               .segment_count = 2 };
     struct elf64_segment s[2] = {
-        { .type = ELF_SEGMENT_LOAD, .offset = 4096, .pa = MIB(1), .file_bytes = 4096,
+        { .type = ELF_SEGMENT_LOAD,
+          .offset = 4096,
+          .pa = MIB(1),
+          .file_bytes = 4096,
           .memory_bytes = 8192 },
         { .type = ELF_SEGMENT_NOTE, .offset = 512, .file_bytes = 20 },
     };

@@ -79,16 +79,16 @@ static inline void out32(uint16_t port, uint32_t v)
     __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
 }
 
-#define DEFINE_CR(n)                                                                               \
-    static inline uint64_t read_cr##n(void)                                                        \
-    {                                                                                              \
-        uint64_t v;                                                                                \
-        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory");                             \
-        return v;                                                                                  \
-    }                                                                                              \
-    static inline void write_cr##n(uint64_t v)                                                     \
-    {                                                                                              \
-        __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory");                                 \
+#define DEFINE_CR(n)                                                   \
+    static inline uint64_t read_cr##n(void)                            \
+    {                                                                  \
+        uint64_t v;                                                    \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory"); \
+        return v;                                                      \
+    }                                                                  \
+    static inline void write_cr##n(uint64_t v)                         \
+    {                                                                  \
+        __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory");     \
     }
 DEFINE_CR(0)
 DEFINE_CR(2)

@@ -1,16 +1,17 @@
 /* What either way in (PVH or UEFI) tells the kernel. At kernel_main() paging is on: the kernel's
  * image is mapped at KERNEL_BASE, and all memory that this structure names, with the structure
- * itself, is mapped at its physical address and at DIRECT_BASE (arch/x86/paging.h) until the kernel
+ * itself, is mapped at its physical address and at DIRECT_BASE until the kernel
  * installs its own tables; early tables come from usable memory below 4 GiB. */
 #pragma once
 #include "lib/types.h"
 
-#define KERNEL_BASE 0xffffffff80000000ull
-#define KERNEL_LINK_OFFSET 0x200000ull /* the image begins at KERNEL_BASE + this */
+#define KERNEL_BASE        0xffffffff80000000ull
+#define DIRECT_BASE        0xffff800000000000ull /* RAM of kernel and programs; never a guest's */
+#define KERNEL_LINK_OFFSET 0x200000ull           /* the image begins at KERNEL_BASE + this */
 
-#define BOOT_MEMORY_MAX 256u
+#define BOOT_MEMORY_MAX  256u
 #define BOOT_MODULES_MAX 96u
-#define BOOT_NAME_BYTES 104u
+#define BOOT_NAME_BYTES  104u
 
 enum boot_memory_kind {
     BOOT_MEMORY_USABLE = 1, /* RAM that nobody uses, modules excepted */

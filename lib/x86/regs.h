@@ -113,6 +113,19 @@
 #define VECTOR_AC 17
 #define VECTOR_MC 18
 
+/* Page-table entries. Source: AMD64 APM vol. 2, "Long-Mode Page Translation". */
+#define PTE_PRESENT (1ull << 0)
+#define PTE_WRITE (1ull << 1)
+#define PTE_USER (1ull << 2)
+#define PTE_WRITE_THROUGH (1ull << 3)
+#define PTE_UNCACHED (1ull << 4)
+#define PTE_ACCESSED (1ull << 5)
+#define PTE_DIRTY (1ull << 6)
+#define PTE_LARGE (1ull << 7)
+#define PTE_GLOBAL (1ull << 8)
+#define PTE_NO_EXECUTE (1ull << 63)
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
 #define PAGE_FAULT_PRESENT (1u << 0)
 #define PAGE_FAULT_WRITE (1u << 1)
 #define PAGE_FAULT_USER (1u << 2)
