@@ -26,7 +26,7 @@ OPT_release := -O2 -fomit-frame-pointer
 OPT_debug   := -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls -DDEBUG
 KERNEL_CFLAGS  := $(FREE) $(WARN) -mcmodel=kernel
 PROGRAM_CFLAGS := $(FREE) $(WARN) -fdata-sections -ffunction-sections
-LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
            -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,--fatal-warnings
 
 # ---- sources: every .c and .S of a folder, but for what says host-only in its first line ----

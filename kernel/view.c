@@ -84,7 +84,7 @@ static struct view_mapping *free_slot(struct view *v)
 enum err view_map(struct view *v, struct space *s, uint64_t *va)
 {
     struct view_mapping *slot;
-    uint64_t step;
+    uint64_t step = PAGE_BYTES;
     enum err err;
 
     spin_lock(&v->lock);
