@@ -1,6 +1,7 @@
 #include "kernel/exits.h"
 #include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
+#include "arch/x86/machine_check.h"
 #include "lib/x86/regs.h"
 #include "kernel/log.h"
 #include "kernel/partition.h"
@@ -202,16 +203,31 @@ static bool handle_io(struct vcpu *v, struct vcpu_exit *io)
     return true;
 }
 
+static bool end_with(struct vcpu_exit *io, enum vcpu_exit_reason reason, uint64_t detail)
+{
+    *io = (struct vcpu_exit){ .reason = reason, .detail = detail };
+    return true;
+}
+
+/* What the hardware could not correct while the guest ran costs that VM. */
+static bool handle_machine_check(struct vcpu_exit *io)
+{
+    struct machine_check report;
+    bool is_uncorrected = machine_check_take(&report);
+
+    log_line("machine check in a guest: bank %u, status 0x%lx, %s", report.bank, report.status,
+             is_uncorrected ? "not corrected: its VM ends" : "corrected");
+    return is_uncorrected && end_with(io, VCPU_EXIT_MACHINE_CHECK, report.status);
+}
+
 /* Intercepted only so that they cannot starve the host while they are delivered endlessly. */
 static bool handle_exception(struct vcpu *v, struct vcpu_exit *io)
 {
     uint32_t error;
     unsigned vector = virt_exit_vector(&v->virt, &error);
 
-    if (vector == VECTOR_MC) {
-        *io = (struct vcpu_exit){ .reason = VCPU_EXIT_MACHINE_CHECK };
-        return true;
-    }
+    if (vector == VECTOR_MC)
+        return handle_machine_check(io);
     virt_inject_exception(&v->virt, vector, vector == VECTOR_AC, error);
     return false;
 }
@@ -223,12 +239,6 @@ static void handle_nested_page_fault(struct vcpu *v)
 }
 
 /* INVD and WBINVD do nothing, since our caches are coherent; all others are #UD. */
-
-static bool end_with(struct vcpu_exit *io, enum vcpu_exit_reason reason, uint64_t detail)
-{
-    *io = (struct vcpu_exit){ .reason = reason, .detail = detail };
-    return true;
-}
 
 bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
 {

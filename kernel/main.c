@@ -52,10 +52,10 @@ static void refuse_unfit_machine(void)
     if (boot.problem[0])
         log_line("%s", boot.problem);
     if (!boot.memory_count)
-        panic("%s", boot.problem[0] ? boot.problem : "the loader gave no memory map");
+        refuse("%s", boot.problem[0] ? boot.problem : "the loader gave no memory map");
     missing = virt_missing();
     if (missing)
-        panic("%s", missing);
+        refuse("%s", missing);
 }
 
 static void find_devices(void)
@@ -63,10 +63,10 @@ static void find_devices(void)
     enum err err = acpi_init(boot.rsdp);
 
     if (err)
-        panic("no usable ACPI tables (%s): Bulkhead needs the firmware's RSDP, MADT and FADT",
+        refuse("no usable ACPI tables (%s): Bulkhead needs the firmware's RSDP, MADT and FADT",
               err_name(err));
     if (!acpi_info.cpu_count)
-        panic("the firmware's MADT lists no CPU");
+        refuse("the firmware's MADT lists no CPU: update the firmware");
 }
 
 static enum err take_frames(unsigned order, hpa_t *out)

@@ -478,7 +478,7 @@ struct page_source *memory_early_source(struct boot_info *info)
     uint64_t table = frame_count * sizeof(struct frame);
 
     if (bytes < MIB(64) || !find_early_range(info, table + (bytes >> 9) + MIB(4)))
-        panic("%lu MiB of memory are too little, or too scattered below 4 GiB: Bulkhead needs 64",
+        refuse("%lu MiB of memory are too little, or too scattered below 4 GiB: give it 64",
               bytes >> 20);
     return &early.source;
 }

@@ -16,7 +16,7 @@ static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 static void say(const char *fmt, ...)
 {
-    char line[200];
+    char line[256];
     va_list args;
 
     va_start(args, fmt);
@@ -84,6 +84,20 @@ void panic_stop_if_under_way(void)
 {
     if (__atomic_load_n(&panicking, __ATOMIC_ACQUIRE))
         halt();
+}
+
+void refuse(const char *fmt, ...)
+{
+    char text[240];
+    va_list args;
+
+    begin();
+    va_start(args, fmt);
+    format_v(text, sizeof(text), fmt, args);
+    va_end(args);
+    say("Bulkhead cannot start: ");
+    say("%s\n", text);
+    halt();
 }
 
 void panic(const char *fmt, ...)

@@ -4,6 +4,8 @@
 
 struct trap_frame;
 
+/* This machine or this boot will not do: one line that says why and what to do, then a halt. */
+NORETURN void refuse(const char *fmt, ...) PRINTF_LIKE(1, 2);
 NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* In an NMI: does not return when another CPU is in a panic. */
 void panic_stop_if_under_way(void);

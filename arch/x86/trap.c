@@ -102,6 +102,8 @@ static bool fix_up(struct trap_frame *f)
 
 void trap_dispatch(struct trap_frame *f)
 {
+    if (cpu_features.has_smap)
+        __asm__ volatile("clac" : : : "memory"); /* a program can set AC itself */
     if (f->vector == VECTOR_NMI)
         trap_hooks.nmi(f);
     else if (f->vector == VECTOR_MC)

@@ -41,7 +41,7 @@ static void wait_ticks(uint32_t from, uint32_t ticks)
     for (uint32_t i = 0; i < POLLS_MAX; i++)
         if (((in32(acpi_info.pm_timer_port) - from) & PM_TIMER_MASK) >= ticks)
             return;
-    panic("the ACPI PM timer at port 0x%x stands still: cannot calibrate the TSC",
+    refuse("the ACPI PM timer at port 0x%x stands still: cannot calibrate the TSC",
           acpi_info.pm_timer_port);
 }
 
@@ -82,7 +82,7 @@ void tsc_calibrate(void)
     if (acpi_info.pm_timer_port)
         calibrate_by_pm_timer();
     else if (!calibrate_by_cpuid())
-        panic("no ACPI PM timer and no CPUID leaf 0x15: no clock to calibrate the TSC by");
+        refuse("no ACPI PM timer and no CPUID leaf 0x15: no clock to calibrate the TSC by");
     host_clock.ns_per_tick_32 = (NS_PER_SECOND << 32) / host_clock.tsc_hz;
     host_clock.ticks_per_ns_32 = multiply_divide(host_clock.tsc_hz, 1ul << 32, NS_PER_SECOND);
 }
