@@ -83,3 +83,11 @@ def test_make_run_without_a_terminal_prints_a_summary(t):
     assert done.returncode == 0, done.stdout + done.stderr
     for words in ("banner", "shell after", "Linux", "memory used"):
         assert words in done.stdout, done.stdout
+
+
+def test_debug_stops_at_the_first_instruction_with_all_symbols(t):
+    done = subprocess.run([f"{machine.ROOT}/scripts/run", "--debug"], text=True, timeout=100,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("0xfff0", "manager.elf", "vmm.elf"):
+        assert words in done.stdout, done.stdout
