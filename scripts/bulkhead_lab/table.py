@@ -39,6 +39,8 @@ def _title(key):
 
 def _rows(rows):
     keys = list(dict.fromkeys(key for row in rows for key in row))
+    if "text" in keys and "fields" in keys:
+        keys.remove("fields")  # the text says it; --json has all
     lines = [[_title(key).upper() for key in keys]]
     lines += [[_cell(key, row.get(key)) for key in keys] for row in rows]
     width = [max(len(line[i]) for line in lines) for i in range(len(keys))]
