@@ -69,6 +69,11 @@ void partition_destroy(struct object *o)
 {
     struct partition *p = container_of(o, struct partition, object);
 
+    for (unsigned i = 0; i < PARTITION_VCPUS_MAX; i++)
+        if (p->vcpus[i]) {
+            p->vcpus[i]->partition = NULL; /* nobody runs it: who could holds the partition */
+            object_put(&p->vcpus[i]->object);
+        }
     hv_partition_destroy(&p->hv, o->budget);
     for (uint64_t i = 0; p->blocks && i < p->populated; i++)
         block_give(o->budget, p->blocks[i]);
@@ -212,15 +217,19 @@ enum err partition_overlay(struct partition *p, gpa_t gpa, hpa_t page, bool is_w
     return err;
 }
 
-void partition_add_vcpu(struct partition *p, struct vcpu *v, unsigned index)
+enum err partition_add_vcpu(struct partition *p, struct vcpu *v, unsigned index)
 {
+    enum err err = ERR_EXISTS;
+
     spin_lock(&p->lock);
-    p->vcpus[index] = v;
-    if (v)
+    if (!p->vcpus[index]) {
+        object_get(&v->object);
+        p->vcpus[index] = v;
         p->vcpu_count++;
-    else
-        p->vcpu_count--;
+        err = OK;
+    }
     spin_unlock(&p->lock);
+    return err;
 }
 
 enum err partition_vcpu_info(struct partition *p, uint64_t index, struct vcpu_info *out)

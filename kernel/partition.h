@@ -24,7 +24,7 @@ struct partition {
     hpa_t *blocks;
     hpa_t nested_root;
     struct page_source source;
-    struct vcpu *vcpus[PARTITION_VCPUS_MAX]; /* not referenced: a vCPU removes itself */
+    struct vcpu *vcpus[PARTITION_VCPUS_MAX]; /* referenced: their counters outlive the vmm */
     uint32_t vcpu_count;
     struct hv_partition hv;
 };
@@ -52,4 +52,5 @@ enum err partition_overlay(struct partition *p, gpa_t gpa, hpa_t page, bool is_w
 /* Counters of the vCPU with @index. ERR_NOT_FOUND. */
 enum err partition_vcpu_info(struct partition *p, uint64_t index, struct vcpu_info *out) MUST_CHECK;
 
-void partition_add_vcpu(struct partition *p, struct vcpu *v, unsigned index);
+/* Takes a reference to @v. ERR_EXISTS: there is one with this index. */
+enum err partition_add_vcpu(struct partition *p, struct vcpu *v, unsigned index) MUST_CHECK;

@@ -704,7 +704,8 @@ static enum err run_found(struct call *c, struct vcpu_exit *io, uint64_t key)
     if (err)
         return err;
     thread_current()->vcpu_handles = 0;
-    if (process_current()->partition != OBJECT_OF(e, vcpu)->partition)
+    if (!process_current()->partition ||
+        process_current()->partition != OBJECT_OF(e, vcpu)->partition)
         err = ERR_RIGHTS; /* the window that exits look through is another partition's */
     else
         err = vcpu_run(OBJECT_OF(e, vcpu), io);

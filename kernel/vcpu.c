@@ -23,8 +23,6 @@ enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, stru
 
     if (index >= PARTITION_VCPUS_MAX)
         return ERR_ARGUMENT;
-    if (p->vcpus[index])
-        return ERR_EXISTS;
     v = object_create(b, OBJECT_VCPU, sizeof(*v));
     if (!v)
         return ERR_MEMORY;
@@ -39,11 +37,13 @@ enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, stru
     v->xcr0 = XCR0_X87;
     v->index = index;
     vlapic_reset(&v->hv.lapic, index);
-    object_get(partition_object(p));
     v->partition = p;
-    partition_add_vcpu(p, v, index);
     *out = v;
-    return OK;
+    enum err err = partition_add_vcpu(p, v, index);
+
+    if (err)
+        object_put(&v->object);
+    return err;
 }
 
 void vcpu_destroy(struct object *o)
@@ -57,10 +57,6 @@ void vcpu_destroy(struct object *o)
     if (v->virt.vmcb)
         frames_give(o->budget, v->virt.vmcb_pa, 0);
     kernel_free(o->budget, v->fpu, max(cpu_features.xsave_bytes, 4096u));
-    if (v->partition) {
-        partition_add_vcpu(v->partition, NULL, v->index);
-        object_put(partition_object(v->partition));
-    }
 }
 
 /* ---- attention ---- */

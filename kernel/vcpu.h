@@ -21,7 +21,7 @@ struct partition;
 struct vcpu {
     struct object object;
     struct virt_vcpu virt;
-    struct partition *partition; /* constant, referenced */
+    struct partition *partition; /* which holds a reference to this; NULL when it is gone */
     unsigned index;              /* constant: VP index, APIC id */
     uint64_t attention;          /* atomic */
     struct thread *thread;       /* sched lock: who runs it, or ran it last; NULL: nobody */

@@ -40,6 +40,11 @@ static enum err call_address(struct sys_result r, void **out)
     return r.err;
 }
 
+enum err sys_raw(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return call((enum syscall)number, a, b, c, d).err;
+}
+
 void sys_exit(uint64_t code)
 {
     for (;;)

@@ -5,6 +5,9 @@
 #include "lib/abi/syscall.h"
 #include "lib/err.h"
 
+/* Any call by its number, for tests. */
+enum err sys_raw(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
 NORETURN void sys_exit(uint64_t code);
 NORETURN void sys_thread_exit(void);
 void sys_yield(void);

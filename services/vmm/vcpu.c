@@ -1,6 +1,7 @@
 #include "services/vmm/vcpu.h"
 #include "services/rt/sys.h"
 #include "services/vmm/ports.h"
+#include "services/vmm/selftest.h"
 #include "services/vmm/walk.h"
 
 /* Waits while the machine is not to run; true when it is. */
@@ -41,6 +42,9 @@ void vcpu_thread(void *machine)
     struct machine *m = machine;
     struct vcpu_exit e = { 0 };
 
+    wait_for_go(m);
+    if (IS_DEBUG && selftest_is_wanted(m))
+        machine_end(m, VMM_END_EXIT_PORT, selftest_run(m), "the self-test has ended");
     for (;;) {
         if (__atomic_load_n(&m->state, __ATOMIC_ACQUIRE) != MACHINE_RUNNING)
             wait_for_go(m);
