@@ -64,7 +64,7 @@ static void find_devices(void)
 
     if (err)
         refuse("no usable ACPI tables (%s): Bulkhead needs the firmware's RSDP, MADT and FADT",
-              err_name(err));
+               err_name(err));
     if (!acpi_info.cpu_count)
         refuse("the firmware's MADT lists no CPU: update the firmware");
 }

@@ -479,7 +479,7 @@ struct page_source *memory_early_source(struct boot_info *info)
 
     if (bytes < MIB(64) || !find_early_range(info, table + (bytes >> 9) + MIB(4)))
         refuse("%lu MiB of memory are too little, or too scattered below 4 GiB: give it 64",
-              bytes >> 20);
+               bytes >> 20);
     return &early.source;
 }
 

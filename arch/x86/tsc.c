@@ -42,7 +42,7 @@ static void wait_ticks(uint32_t from, uint32_t ticks)
         if (((in32(acpi_info.pm_timer_port) - from) & PM_TIMER_MASK) >= ticks)
             return;
     refuse("the ACPI PM timer at port 0x%x stands still: cannot calibrate the TSC",
-          acpi_info.pm_timer_port);
+           acpi_info.pm_timer_port);
 }
 
 static bool calibrate_by_cpuid(void)
