@@ -15,7 +15,7 @@ void uart_early_init(void)
         return;
     out8(COM1 + UART_IER, 0);
     out8(COM1 + UART_LCR, UART_LCR_DLAB | UART_LCR_8N1);
-    out8(COM1 + UART_DLL, 1); /* 115,200 baud */
+    out8(COM1 + UART_DLL, UART_DIVISOR_115200);
     out8(COM1 + UART_DLM, 0);
     out8(COM1 + UART_LCR, UART_LCR_8N1);
     out8(COM1 + UART_FCR, UART_FCR_ENABLE);

@@ -5,6 +5,7 @@
 #define UART_RBR 0 /* read */
 #define UART_THR 0 /* write */
 #define UART_DLL 0 /* with DLAB */
+#define  UART_DIVISOR_115200 1
 #define UART_DLM 1 /* with DLAB */
 #define UART_IER 1
 #define  UART_IER_RX 0x01

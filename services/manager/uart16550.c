@@ -1,7 +1,7 @@
 /* Line status is asked before each byte in and each FIFO out, so a lost interrupt costs time and
  * never bytes. */
 #include "services/manager/uart16550.h"
-#include "services/manager/uart16550_regs.h"
+#include "lib/abi/uart16550_regs.h"
 #include "services/rt/sys.h"
 
 #define SERVICE_BYTES_MAX 4096u
@@ -24,13 +24,13 @@ static void put(const struct uart *u, unsigned reg, unsigned v)
  * to send. */
 static void set_interrupts(struct uart *u)
 {
-    unsigned wanted = (byte_queue_free(&u->received) ? UART_IER_RECEIVED : 0) |
-                      (byte_queue_used(&u->to_send) ? UART_IER_SENT : 0);
+    unsigned wanted = (byte_queue_free(&u->received) ? UART_IER_RX : 0) |
+                      (byte_queue_used(&u->to_send) ? UART_IER_TX : 0);
 
     if (wanted == u->enabled)
         return;
     u->enabled = (uint8_t)wanted;
-    put(u, UART_INTERRUPT_ENABLE, wanted);
+    put(u, UART_IER, wanted);
 }
 
 void uart_init(struct uart *u, handle_t ports, handle_t interrupt, uint16_t base, bool is_first)
@@ -39,19 +39,18 @@ void uart_init(struct uart *u, handle_t ports, handle_t interrupt, uint16_t base
     u->interrupt = interrupt;
     u->base = base;
     u->enabled = 0;
-    u->is_present = ports != HANDLE_NONE && get(u, UART_LINE_STATUS) != 0xff;
+    u->is_present = ports != HANDLE_NONE && get(u, UART_LSR) != 0xff;
     if (!u->is_present)
         return;
-    put(u, UART_INTERRUPT_ENABLE, 0);
+    put(u, UART_IER, 0);
     if (is_first) {
-        put(u, UART_LINE_CONTROL, UART_LCR_DIVISOR | UART_LCR_8N1);
-        put(u, UART_DIVISOR_LOW, UART_DIVISOR_115200);
-        put(u, UART_DIVISOR_HIGH, 0);
+        put(u, UART_LCR, UART_LCR_DLAB | UART_LCR_8N1);
+        put(u, UART_DLL, UART_DIVISOR_115200);
+        put(u, UART_DLM, 0);
     }
-    put(u, UART_LINE_CONTROL, UART_LCR_8N1);
-    put(u, UART_FIFO_CONTROL,
-        UART_FCR_ENABLE | UART_FCR_TRIGGER_1 | (is_first ? UART_FCR_CLEAR_RECEIVE : 0));
-    put(u, UART_MODEM_CONTROL, UART_MCR_DTR_RTS | UART_MCR_OUT2);
+    put(u, UART_LCR, UART_LCR_8N1);
+    put(u, UART_FCR, UART_FCR_ENABLE | (is_first ? UART_FCR_CLEAR_RX : 0));
+    put(u, UART_MCR, UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT2);
     set_interrupts(u);
 }
 
@@ -60,9 +59,9 @@ static uint32_t receive(struct uart *u)
     uint32_t n = 0;
 
     for (; n < SERVICE_BYTES_MAX && byte_queue_free(&u->received); n++) {
-        if (!(get(u, UART_LINE_STATUS) & UART_LSR_RECEIVED))
+        if (!(get(u, UART_LSR) & UART_LSR_DR))
             break;
-        uint8_t c = get(u, UART_DATA);
+        uint8_t c = get(u, UART_RBR);
         if (!byte_queue_put(&u->received, &c, 1))
             break; /* cannot be: there was room */
     }
@@ -75,11 +74,11 @@ static uint32_t send(struct uart *u)
     uint32_t n = 0;
 
     while (n < SERVICE_BYTES_MAX && byte_queue_used(&u->to_send)) {
-        if (!(get(u, UART_LINE_STATUS) & UART_LSR_SENT))
+        if (!(get(u, UART_LSR) & UART_LSR_THRE))
             break;
         size_t got = byte_queue_take(&u->to_send, fifo, sizeof(fifo));
         for (size_t i = 0; i < got; i++)
-            put(u, UART_DATA, fifo[i]);
+            put(u, UART_THR, fifo[i]);
         n += (uint32_t)got;
     }
     return n;
@@ -107,9 +106,9 @@ bool uart_interrupt(struct uart *u)
         return false;
     sys_interrupt_ack(u->interrupt);
     for (unsigned i = 0; i < 8; i++) {
-        if (get(u, UART_INTERRUPT_ID) & UART_IIR_NONE)
+        if (get(u, UART_IIR) & UART_IIR_NONE)
             break;
-        get(u, UART_MODEM_STATUS);
+        get(u, UART_MSR);
         has_more = uart_service(u);
     }
     return has_more;
