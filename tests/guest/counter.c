@@ -1,4 +1,5 @@
-/* Counts for ever, and prints 'COUNT n' for each byte that comes in: how much CPU time it got.
+/* Counts for ever, and prints 'COUNT n TSC t' for each byte that comes in: how much CPU time it got
+ * by when (the TSC goes on while others run).
  * It looks for a byte every step= rounds (default 1,000,000), so that looking costs little. */
 #include "tests/guest/payload.h"
 
@@ -12,6 +13,6 @@ int payload_main(void)
             __asm__ volatile("");
         count += step;
         if (get_char() >= 0)
-            print("COUNT %u\n", count);
+            print("COUNT %u TSC %u\n", count, rdtsc());
     }
 }

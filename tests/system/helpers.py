@@ -69,12 +69,16 @@ def same_as_before(node, before, timeout=10):
         time.sleep(0.2)
 
 
-def count_of(node, vm, timeout=30):
-    """Asks a counter payload for its count."""
+def count_and_tsc_of(node, vm, timeout=30):
+    """Asks a counter payload for its count and the TSC at that moment."""
     start = node.do(f"vm log {vm} from=0")["next"]
     node.type(vm, "x")
-    match, _, _ = node.wait_text(vm, r"COUNT (\d+)\r?\n", start, timeout)
-    return int(match[1])
+    match, _, _ = node.wait_text(vm, r"COUNT (\d+) TSC (\d+)\r?\n", start, timeout)
+    return int(match[1]), int(match[2])
+
+
+def count_of(node, vm, timeout=30):
+    return count_and_tsc_of(node, vm, timeout)[0]
 
 
 def refused(node, line, code):
