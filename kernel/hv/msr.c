@@ -1,5 +1,5 @@
 /* MSRs: one allow-list, default deny (#GP). What needs locks or memory is done outside the fast
- * path; FS, GS, SYSCALL and SYSENTER registers never get here (svm.c passes them). */
+ * path; reads of FS, GS, SYSCALL and SYSENTER registers never get here (svm.c passes them). */
 #include "arch/x86/lapic_regs.h"
 #include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
@@ -178,6 +178,20 @@ static bool is_pat_valid(uint64_t pat)
     return true;
 }
 
+static bool is_canonical(uint64_t a)
+{
+    return (uint64_t)((int64_t)(a << 16) >> 16) == a;
+}
+
+/* Between virt_enter() and virt_leave() the CPU itself holds these registers of the guest. */
+static enum hv_result write_address(uint32_t msr, uint64_t value)
+{
+    if (!is_canonical(value))
+        return HV_FAULT;
+    wrmsr(msr, value);
+    return HV_DONE;
+}
+
 enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool may_be_slow)
 {
     if (msr == MSR_X2APIC + LAPIC_EOI / 16 && value == 0) {
@@ -189,6 +203,13 @@ enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool m
     if (msr >> 28 == 4)
         return write_hv(v, msr, value, may_be_slow);
     switch (msr) {
+    case MSR_FS_BASE:
+    case MSR_GS_BASE:
+    case MSR_KERNEL_GS_BASE:
+    case MSR_LSTAR:
+    case MSR_CSTAR:
+    case MSR_SYSENTER_ESP:
+    case MSR_SYSENTER_EIP: return write_address(msr, value);
     case MSR_APIC_BASE:
         return (value & (APIC_BASE_ENABLE | APIC_BASE_X2APIC)) ==
                        (APIC_BASE_ENABLE | APIC_BASE_X2APIC)

@@ -136,9 +136,9 @@ static void probe_svm(void)
 
 static void probe_cr(void)
 {
-    uint64_t cr0, cr4;
+    uint64_t cr4;
 
-    __asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     TRY("mov %[v], %%cr4", , [v] "r"(cr4 | 1ull << 40));
     said("cr4.40");
     TRY("mov %[v], %%cr4", , [v] "r"(cr4 | 1ull << 15));
@@ -147,10 +147,6 @@ static void probe_cr(void)
     said("cr4.la57");
     TRY("mov %[v], %%cr4", , [v] "r"(cr4 | 1ull << 13));
     said("cr4.vmxe");
-    TRY("mov %[v], %%cr0", , [v] "r"(cr0 | 1ull << 40));
-    said("cr0.40");
-    TRY("mov %[v], %%cr0", , [v] "r"((cr0 | 1ull << 29) & ~(1ull << 30)));
-    said("cr0.nw-without-cd");
     TRY("mov %[v], %%cr8", , [v] "r"(0x10ull));
     said("cr8.16");
     TRY("mov %[v], %%cr8", , [v] "r"(0x3ull));

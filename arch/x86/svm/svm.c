@@ -42,19 +42,25 @@ const char *virt_missing(void)
     return NULL;
 }
 
-static void pass_msr(uint8_t *map, uint32_t msr)
+#define MSR_READ  1u
+#define MSR_WRITE 2u
+
+static void pass_msr(uint8_t *map, uint32_t msr, unsigned accesses)
 {
     uint32_t index = msr < 0x2000 ? msr : (msr & 0x1fff) + (msr >> 16 == 0xc000 ? 0x2000 : 0x4000);
 
-    map[index / 4] = (uint8_t)(map[index / 4] & ~(3u << (index % 4 * 2)));
+    map[index / 4] = (uint8_t)(map[index / 4] & ~(accesses << (index % 4 * 2)));
 }
 
+/* Writes of addresses are checked by the caller of virt_run(): TCG takes any, and a real CPU then
+ * refuses to run the guest. */
 enum err virt_init(enum err (*take)(unsigned order, hpa_t *out))
 {
-    static const uint32_t passed[] = {
-        MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
-        MSR_CSTAR,   MSR_SFMASK,  MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+    static const uint32_t addresses[] = {
+        MSR_FS_BASE, MSR_GS_BASE,      MSR_KERNEL_GS_BASE, MSR_LSTAR,
+        MSR_CSTAR,   MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
     };
+    static const uint32_t others[] = { MSR_STAR, MSR_SFMASK, MSR_SYSENTER_CS };
     enum err err = take(IOPM_ORDER, &iopm);
 
     if (!err)
@@ -63,8 +69,10 @@ enum err virt_init(enum err (*take)(unsigned order, hpa_t *out))
         return err;
     memset(direct_map(iopm), 0xff, PAGE_BYTES << IOPM_ORDER);
     memset(direct_map(msrpm), 0xff, PAGE_BYTES << MSRPM_ORDER);
-    for (unsigned i = 0; i < array_count(passed); i++)
-        pass_msr(direct_map(msrpm), passed[i]);
+    for (unsigned i = 0; i < array_count(addresses); i++)
+        pass_msr(direct_map(msrpm), addresses[i], MSR_READ);
+    for (unsigned i = 0; i < array_count(others); i++)
+        pass_msr(direct_map(msrpm), others[i], MSR_READ | MSR_WRITE);
     check_limits.asid_count = cpu_features.asid_count;
     check_limits.cr4_reserved = ~(uint64_t)0x00770fff;
     check_limits.efer_reserved = ~(uint64_t)0xfd01;
