@@ -29,17 +29,22 @@ static void skip(struct vcpu *v)
 static bool handle_cpuid(struct vcpu *v)
 {
     uint64_t *gpr = v->virt.gpr;
-    struct cpuid_regs r;
+    const struct cpuid_regs *r;
+    struct cpuid_regs own;
 
     if (unlikely(!virt_step_over(&v->virt))) {
         undefined(v);
         return true;
     }
-    hv_cpuid(v, (uint32_t)gpr[REG_RAX], (uint32_t)gpr[REG_RCX], &r);
-    gpr[REG_RAX] = r.eax;
-    gpr[REG_RBX] = r.ebx;
-    gpr[REG_RCX] = r.ecx;
-    gpr[REG_RDX] = r.edx;
+    r = hv_cpuid_fixed(&v->partition->hv, (uint32_t)gpr[REG_RAX]);
+    if (!r) {
+        hv_cpuid(v, (uint32_t)gpr[REG_RAX], (uint32_t)gpr[REG_RCX], &own);
+        r = &own;
+    }
+    gpr[REG_RAX] = r->eax;
+    gpr[REG_RBX] = r->ebx;
+    gpr[REG_RCX] = r->ecx;
+    gpr[REG_RDX] = r->edx;
     return true;
 }
 

@@ -164,14 +164,8 @@ static void basic(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct 
 
 void hv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
 {
-    const struct hv_partition *h = &v->partition->hv;
-
     if (leaf < HV_CPUID_BASIC)
         basic(v, leaf, subleaf, out);
-    else if (leaf - HV_CPUID_BASE < array_count(h->hv))
-        *out = h->hv[leaf - HV_CPUID_BASE];
-    else if (leaf - 0x80000000u < HV_CPUID_EXTENDED)
-        *out = h->extended[leaf - 0x80000000u];
     else
         *out = (struct cpuid_regs){ 0 };
 }

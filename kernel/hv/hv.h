@@ -1,6 +1,7 @@
 /* The guest interface of the kernel: what is shared by a partition's vCPUs, and what each has. */
 #pragma once
 #include "lib/x86/asm.h"
+#include "kernel/hv/hv_regs.h"
 #include "kernel/hv/overlay.h"
 #include "kernel/hv/vlapic.h"
 #include "kernel/lock.h"
@@ -10,7 +11,8 @@ struct vcpu;
 struct budget;
 struct partition;
 
-#define HV_CPUID_BASIC    0x0eu /* leaves 0 to 0xD */
+#define HV_CPUID_VARIABLE (1u << 1 | 1u << 7 | 1u << 0xb | 1u << 0xd) /* of the basic leaves */
+#define HV_CPUID_BASIC    0x0eu                                       /* leaves 0 to 0xD */
 #define HV_CPUID_HV       (HV_CPUID_MAX - HV_CPUID_BASE + 1)
 #define HV_CPUID_EXTENDED 9u /* leaves 0x80000000 to 0x80000008 */
 
@@ -34,6 +36,18 @@ void hv_partition_destroy(struct hv_partition *h, struct budget *b);
 /* CPUID as the guest sees it. */
 void hv_cpuid_init(struct hv_partition *h);
 void hv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
+
+/* The answer when it is the same for all vCPUs, whatever the subleaf; else NULL: ask hv_cpuid(). */
+static inline const struct cpuid_regs *hv_cpuid_fixed(const struct hv_partition *h, uint32_t leaf)
+{
+    if (leaf - HV_CPUID_BASE < array_count(h->hv))
+        return &h->hv[leaf - HV_CPUID_BASE];
+    if (leaf - 0x80000000u < HV_CPUID_EXTENDED)
+        return &h->extended[leaf - 0x80000000u];
+    if (leaf < HV_CPUID_BASIC && !(HV_CPUID_VARIABLE >> leaf & 1))
+        return &h->basic[leaf];
+    return NULL;
+}
 
 /* What an exit handler says. */
 enum hv_result {
