@@ -144,7 +144,7 @@ def try_images(t, images):
 
 
 @limit(900)
-def test_mutated_images_are_refused_or_contained(t):
+def test_hostile_092_mutated_images_are_refused_or_contained(t):
     rng = random.Random(2)
     with open(payload("hello"), "rb") as file:
         elf = file.read()
