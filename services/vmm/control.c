@@ -87,12 +87,12 @@ void control_serve(struct control *c, struct machine *m)
     uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
     bool is_ended = state == MACHINE_ENDED;
 
+    if (is_ended && !c->has_told_end) { /* first: it answers what is asked of the VM, too */
+        c->has_told_end = true;
+        control_send(c, VMM_ENDED, 0, &m->end, sizeof(m->end));
+    }
     if (c->pause_sequence && (is_ended || __atomic_load_n(&m->is_parked, __ATOMIC_ACQUIRE))) {
         answer(c, c->pause_sequence, is_ended ? ERR_STATE : OK);
         c->pause_sequence = 0;
-    }
-    if (is_ended && !c->has_told_end) {
-        c->has_told_end = true;
-        control_send(c, VMM_ENDED, 0, &m->end, sizeof(m->end));
     }
 }
