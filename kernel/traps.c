@@ -9,7 +9,7 @@
 #include "kernel/log.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
-#include "kernel/syscall.h"
+#include "kernel/syscall/dispatch.h"
 
 static uint64_t nmi_count, nmi_logged;
 

@@ -1,4 +1,4 @@
-/* System calls: from numbers and words to objects. */
+/* The entry of all system calls; registered as a trap hook. */
 #pragma once
 #include "arch/x86/trap.h"
 
