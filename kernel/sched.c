@@ -265,11 +265,6 @@ void sched_check(void)
         thread_exit();
 }
 
-void sched_reschedule_interrupt(void)
-{
-    /* needs_resched is set; the way out of the interrupt looks at it */
-}
-
 void sched_exit_locked(void)
 {
     struct thread *t = thread_current();

@@ -44,9 +44,8 @@ static inline bool sched_has_work(const struct thread *t)
            __atomic_load_n(&t->is_dying, __ATOMIC_RELAXED);
 }
 
-/* Interrupt VECTOR_TIMER and VECTOR_RESCHEDULE. */
+/* Interrupt VECTOR_TIMER. */
 void sched_timer_interrupt(void);
-void sched_reschedule_interrupt(void);
 
 /* Timers, with the sched lock held; on the calling CPU. Arming an armed one moves it. */
 void timer_arm_locked(struct timer *t, uint64_t tsc);

@@ -24,7 +24,6 @@ enum err space_init(struct space *s, struct budget *b) MUST_CHECK;
 /* Unmaps all, gives back private pages and tables. No CPU may have it loaded. */
 void space_destroy(struct space *s);
 
-#define SPACE_PRIVATE_WRITABLE 1u
 /* Fresh private pages at a fixed address, copied from @from (@from_bytes, then zero). */
 enum err space_add_private(struct space *s, uint64_t va, uint64_t bytes, const void *from,
                            uint64_t from_bytes) MUST_CHECK;

@@ -37,7 +37,6 @@ static void prepare(struct kernel_cpu *cpu, unsigned id, uint32_t apic_id, uint6
 {
     cpu->arch.id = id;
     cpu->arch.apic_id = apic_id;
-    cpu->arch.kernel = cpu;
     sched_init_cpu(cpu, thread_adopt_idle(cpu, stack));
     cpu_set_stack(&cpu->arch, stack + STACK_BYTES);
 }

@@ -53,8 +53,7 @@ struct cpu {
     uint32_t apic_id;
     uint64_t gdt[7];
     struct tss tss;
-    void *kernel; /* kernel/sched.h: struct kernel_cpu */
-    void *virt;   /* what the virtualisation backend keeps per CPU */
+    void *virt; /* what the virtualisation backend keeps per CPU */
     bool is_online;
 };
 

@@ -8,12 +8,6 @@ bool guest_read_window(gpa_t gpa, void *out, size_t bytes)
            copy_fault_safe(out, (const void *)(WINDOW_BASE + gpa.v), bytes);
 }
 
-bool guest_write_window(gpa_t gpa, const void *in, size_t bytes)
-{
-    return range_fits(gpa.v, bytes, WINDOW_BYTES) &&
-           copy_fault_safe((void *)(WINDOW_BASE + gpa.v), in, bytes);
-}
-
 /* Long mode and PAE: entries of 8 bytes, 9 bits a level. */
 static enum err walk_wide(uint64_t table, uint64_t linear, unsigned level, gpa_t *out)
 {

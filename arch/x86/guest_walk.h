@@ -22,7 +22,6 @@ static inline bool guest_peek_code(uint64_t cr3, uint64_t rip, uint32_t *out);
 
 /* Physical reads through the window; false outside mapped guest memory. */
 bool guest_read_window(gpa_t gpa, void *out, size_t bytes);
-bool guest_write_window(gpa_t gpa, const void *in, size_t bytes);
 
 #define WINDOW_BYTES (1ull << 39)
 

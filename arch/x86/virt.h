@@ -88,6 +88,5 @@ struct virt_io {
     bool is_in, is_string;
 };
 struct virt_io virt_io_of(const struct virt_vcpu *v);
-bool virt_exit_is_write(const struct virt_vcpu *v); /* MSR, nested page fault */
 /* Vector of an EXIT_EXCEPTION, and its error code. */
 unsigned virt_exit_vector(const struct virt_vcpu *v, uint32_t *error);

@@ -36,7 +36,7 @@ enum syscall {
     SYS_TIMER_CREATE,   /* (budget h) -> h: bind BIND_TIMER to hear it */
     SYS_TIMER_SET,      /* (h, deadline ns or DEADLINE_NEVER) */
     SYS_CHANNEL_CREATE, /* (budget h, data bytes each way, handle_t out[2]) */
-    SYS_CHANNEL_MAP,    /* (h) -> address of struct channel_map's layout */
+    SYS_CHANNEL_MAP,    /* (h) -> address: see below */
     SYS_CHANNEL_SIGNAL, /* (h): raises what the peer bound to BIND_CHANNEL */
     SYS_CHANNEL_SEND_HANDLE, /* (h, handle, rights): ERR_FULL when 8 wait */
     SYS_CHANNEL_TAKE_HANDLE, /* (h) -> handle, or ERR_EMPTY */
@@ -169,10 +169,6 @@ struct log_read {
 
 /* A channel maps as: control page and data of the ring that the caller writes, then control page
  * and data of the ring that it reads. The layout of a ring is that of VMBus (lib/ring.h). */
-struct channel_geometry {
-    uint64_t data_bytes; /* each way, multiple of PAGE_BYTES */
-};
-
 /* ---- partitions and vCPUs ---- */
 
 enum exit_kind {

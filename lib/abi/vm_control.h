@@ -28,7 +28,7 @@ struct vmm_config {
     uint64_t initrd_bytes; /* 0: none */
     uint64_t utc_base_ns;  /* UTC in ns since 1970 at boot of the host (ns clock 0) */
     uint32_t cpu_count;
-    uint32_t is_polite_console; /* reserved, 0 */
+    uint32_t reserved;
     char name[PROGRAM_NAME_BYTES];
     char kernel_name[GRANT_NAME_BYTES];
     char cmdline[VMM_CMDLINE_BYTES]; /* NUL-terminated */

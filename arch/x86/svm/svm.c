@@ -504,12 +504,6 @@ struct virt_io virt_io_of(const struct virt_vcpu *v)
     };
 }
 
-bool virt_exit_is_write(const struct virt_vcpu *v)
-{
-    return v->exit.kind == EXIT_NESTED_PAGE_FAULT ? v->exit.info1 & PAGE_FAULT_WRITE
-                                                  : v->exit.info1;
-}
-
 unsigned virt_exit_vector(const struct virt_vcpu *v, uint32_t *error)
 {
     *error = (uint32_t)v->exit.info1;
