@@ -169,6 +169,7 @@ struct log_read {
 
 /* A channel maps as: control page and data of the ring that the caller writes, then control page
  * and data of the ring that it reads. The layout of a ring is that of VMBus (lib/ring.h). */
+
 /* ---- partitions and vCPUs ---- */
 
 enum exit_kind {
