@@ -1,9 +1,9 @@
 #include "kernel/exits.h"
 #include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
-#include "arch/x86/machine_check.h"
 #include "lib/x86/regs.h"
 #include "kernel/log.h"
+#include "kernel/machine_checks.h"
 #include "kernel/partition.h"
 #include "kernel/sched.h"
 
@@ -142,23 +142,18 @@ static bool write_cr4_of(struct vcpu *v, uint64_t value)
 static void handle_control_register(struct vcpu *v)
 {
     unsigned reg = 0, length = virt_instruction_length(&v->virt, &reg);
-    struct vcpu_state state;
-    uint64_t value;
+    uint64_t value = virt_gpr(&v->virt, reg);
+    bool is_good = true;
 
     if (!length) {
         undefined(v);
         return;
     }
-    value = v->virt.gpr[reg];
-    if (reg == REG_RSP) { /* the VMCB has it */
-        virt_get_state(&v->virt, &state);
-        value = state.gpr[REG_RSP];
-    }
     if (!virt_is_long_mode(&v->virt))
         value &= UINT32_MAX;
-    bool is_good = true;
-
-    if (v->virt.exit.code == 0x14)
+    if (v->virt.exit.code == 0x04)
+        virt_set_gpr(&v->virt, reg, virt_cr4(&v->virt));
+    else if (v->virt.exit.code == 0x14)
         is_good = write_cr4_of(v, value);
     else if (value > 15)
         is_good = false;
@@ -214,15 +209,11 @@ static bool end_with(struct vcpu_exit *io, enum vcpu_exit_reason reason, uint64_
     return true;
 }
 
-/* What the hardware could not correct while the guest ran costs that VM. */
 static bool handle_machine_check(struct vcpu_exit *io)
 {
-    struct machine_check report;
-    bool is_uncorrected = machine_check_take(&report);
+    uint64_t status;
 
-    log_line("machine check in a guest: bank %u, status 0x%lx, %s", report.bank, report.status,
-             is_uncorrected ? "not corrected: its VM ends" : "corrected");
-    return is_uncorrected && end_with(io, VCPU_EXIT_MACHINE_CHECK, report.status);
+    return machine_checks_hit_guest(&status) && end_with(io, VCPU_EXIT_MACHINE_CHECK, status);
 }
 
 /* Intercepted only so that they cannot starve the host while they are delivered endlessly. */
@@ -268,7 +259,7 @@ bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
     case EXIT_EXCEPTION: return handle_exception(v, io);
     case EXIT_NESTED_PAGE_FAULT: handle_nested_page_fault(v); return false;
     case EXIT_INSTRUCTION: skip(v); return false;
-    case EXIT_SHUTDOWN: return end_with(io, VCPU_EXIT_SHUTDOWN, 0);
+    case EXIT_SHUTDOWN: return handle_machine_check(io) || end_with(io, VCPU_EXIT_SHUTDOWN, 0);
     case EXIT_INVALID:
         if (v->virt.broken_rule)
             log_line("vCPU %u: a real CPU refuses this state: %s", v->index, v->virt.broken_rule);

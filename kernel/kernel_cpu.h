@@ -2,6 +2,7 @@
 #pragma once
 #include "arch/x86/cpu.h"
 #include "lib/abi/syscall.h"
+#include "kernel/timer.h"
 #include "lib/heap.h"
 
 struct thread;
@@ -21,6 +22,7 @@ struct kernel_cpu {
     uint64_t halted_ticks;   /* TSC ticks in HLT */
     uint64_t halt_start_tsc; /* 0: not halted */
     uint32_t flush_done;     /* the last flush request that was answered */
+    struct timer machine_check_poll;
 };
 
 extern struct kernel_cpu kernel_cpus[HOST_CPUS_MAX];

@@ -6,6 +6,7 @@
 #include "arch/x86/virt.h"
 #include "kernel/budget.h"
 #include "kernel/log.h"
+#include "kernel/machine_checks.h"
 #include "kernel/memory.h"
 #include "kernel/sched.h"
 
@@ -31,6 +32,7 @@ static void init_here(struct kernel_cpu *cpu)
     lapic_init_cpu();
     if (virt_init_cpu(&cpu->arch, pages))
         panic("CPU %u cannot switch virtualisation on", cpu->arch.id);
+    machine_checks_start_here();
 }
 
 static void prepare(struct kernel_cpu *cpu, unsigned id, uint32_t apic_id, uint64_t stack)

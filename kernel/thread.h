@@ -2,7 +2,7 @@
 #pragma once
 #include "kernel/kernel_cpu.h"
 #include "kernel/object.h"
-#include "lib/heap.h"
+#include "kernel/timer.h"
 
 struct process;
 struct vcpu;
@@ -13,12 +13,6 @@ enum thread_state {
     THREAD_RUNNING, /* on a CPU */
     THREAD_BLOCKED, /* waits to be woken */
     THREAD_DEAD,    /* has left its CPU for the last time, or is about to */
-};
-
-struct timer {
-    struct heap_node node; /* key: TSC */
-    struct kernel_cpu *cpu;
-    void (*fire)(struct timer *t); /* with the sched lock held */
 };
 
 struct thread {

@@ -1,12 +1,12 @@
 #include "kernel/traps.h"
 #include "lib/x86/asm.h"
 #include "arch/x86/lapic.h"
-#include "arch/x86/machine_check.h"
 #include "arch/x86/panic.h"
 #include "arch/x86/trap.h"
 #include "kernel/flush.h"
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
+#include "kernel/machine_checks.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/syscall/dispatch.h"
@@ -60,15 +60,6 @@ static void on_nmi(struct trap_frame *f)
     __atomic_add_fetch(&nmi_count, 1, __ATOMIC_RELAXED); /* may have come inside a lock */
 }
 
-static void on_machine_check(struct trap_frame *f)
-{
-    struct machine_check report;
-
-    if (machine_check_take(&report))
-        panic_trap(f, "uncorrected machine check");
-    log_line("machine check corrected: bank %u, status 0x%lx", report.bank, report.status);
-}
-
 void traps_init(void)
 {
     trap_hooks = (struct trap_hooks){
@@ -76,7 +67,7 @@ void traps_init(void)
         .user_fault = on_user_fault,
         .user_return = sched_check,
         .nmi = on_nmi,
-        .machine_check = on_machine_check,
+        .machine_check = machine_checks_on_exception,
         .syscall = syscall_dispatch,
         .panic = panic_trap,
     };

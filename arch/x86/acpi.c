@@ -206,6 +206,28 @@ enum err acpi_init(uint64_t rsdp_address)
     return OK;
 }
 
+#define RESET_CONTROL 0xcf9 /* of the chipset */
+#define RESET_FULL    0x0e
+
+void acpi_reset(void)
+{
+    const struct acpi_register *r = &acpi_info.reset;
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } PACKED none = { 0, 0 };
+
+    if (r->bytes == 1 && r->space == 1)
+        out8((uint16_t)r->address, acpi_info.reset_value);
+    for (unsigned i = 0; i < 1000; i++) /* it takes its time */
+        in8(0x80);
+    out8(RESET_CONTROL, RESET_FULL);
+    for (unsigned i = 0; i < 1000; i++)
+        in8(0x80);
+    for (;;)
+        __asm__ volatile("lidt %0; int3" : : "m"(none));
+}
+
 void acpi_power_off(void)
 {
     const struct acpi_info *a = &acpi_info;

@@ -43,5 +43,7 @@ extern struct acpi_info acpi_info;
 /* @rsdp: physical, or 0 to search the BIOS area. ERR_NOT_FOUND: there is no RSDP; ERR_FORMAT: no
  * usable root table. */
 enum err acpi_init(uint64_t rsdp) MUST_CHECK;
+/* Resets the machine by the firmware's register, else by the chipset's, else by a triple fault. */
+NORETURN void acpi_reset(void);
 /* Powers the machine off; returns when it cannot. */
 void acpi_power_off(void);

@@ -39,6 +39,7 @@ void cpu_detect(void)
     c->has_x2apic = one.ecx & CPUID_1_ECX_X2APIC;
     c->has_tsc_deadline = one.ecx & CPUID_1_ECX_TSC_DEADLINE;
     c->has_xsave = one.ecx & CPUID_1_ECX_XSAVE;
+    c->has_mca = one.edx & CPUID_1_EDX_MCA;
     c->has_pge = one.edx & CPUID_1_EDX_PGE;
     c->has_smep = seven.ebx & CPUID_7_EBX_SMEP;
     c->has_smap = seven.ebx & CPUID_7_EBX_SMAP;

@@ -62,6 +62,7 @@ struct cpu_features {
     bool has_svm, has_npt, has_nrip_save, has_decode_assists, has_flush_by_asid, has_vgif;
     bool has_clean_bits, has_nx, has_smep, has_smap, has_umip, has_x2apic, has_tsc_deadline;
     bool has_invariant_tsc, has_xsave, has_xsaveopt, has_1g_pages, has_rdtscp, has_ibpb, has_pge;
+    bool has_mca;
     uint32_t asid_count;
     uint64_t xcr0_mask;   /* all state components of the CPU that a guest may use */
     uint32_t xsave_bytes; /* area for xcr0_mask */

@@ -8,5 +8,7 @@ struct machine_check {
     unsigned bank;
 };
 
+/* Each CPU, once: all banks report. False: this CPU has none. */
+bool machine_check_enable(void);
 /* Takes the worst valid report of all banks and clears them. True: it was not corrected. */
 bool machine_check_take(struct machine_check *out);

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 
 #include "lib/x86/asm.h"
+#include "arch/x86/acpi.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/panic.h"
@@ -115,7 +116,7 @@ void panic(const char *fmt, ...)
     finish();
 }
 
-void panic_trap(struct trap_frame *f, const char *why)
+static void say_trap(struct trap_frame *f, const char *why)
 {
     begin();
     say("\nPANIC: %s (vector %lu, error 0x%lx) on CPU %u\n", why, f->vector, f->error,
@@ -127,5 +128,17 @@ void panic_trap(struct trap_frame *f, const char *why)
     say("r13 %016lx r14 %016lx r15 %016lx cr2 %016lx\n", f->r13, f->r14, f->r15, read_cr2());
     say("cr0 %lx cr3 %lx cr4 %lx\n", read_cr0(), read_cr3(), read_cr4());
     say_back_trace(f->rip, f->rbp, f->rsp);
+}
+
+void panic_trap(struct trap_frame *f, const char *why)
+{
+    say_trap(f, why);
     finish();
+}
+
+void panic_trap_and_reset(struct trap_frame *f, const char *why)
+{
+    say_trap(f, why);
+    say("The machine is reset now.\n");
+    acpi_reset();
 }

@@ -10,6 +10,8 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* In an NMI: does not return when another CPU is in a panic. */
 void panic_stop_if_under_way(void);
 NORETURN void panic_trap(struct trap_frame *f, const char *why);
+/* The same, and then starts the machine anew: for a fault that is not ours. */
+NORETURN void panic_trap_and_reset(struct trap_frame *f, const char *why);
 
 /* We are wrong: never reachable through what a guest, a wire or a program can influence. */
 #define BUG_ON(x)                                              \

@@ -19,7 +19,7 @@ struct virt_exit {
 };
 
 struct virt_vcpu {
-    /* Valid between exits; RSP and RFLAGS go through virt_get_state(). */
+    /* Valid between exits, but for RSP: see virt_gpr(). */
     uint64_t gpr[16];
     uint64_t rip;
     struct virt_exit exit;
@@ -29,6 +29,7 @@ struct virt_vcpu {
     uint64_t asid_generation;
     struct cpu *asid_cpu;
     bool needs_flush;
+    bool has_guest_mce;      /* CR4.MCE as the guest wrote it */
     const char *broken_rule; /* debug builds: why an EXIT_INVALID was one */
 };
 
@@ -70,6 +71,8 @@ void virt_get_state(const struct virt_vcpu *v, struct vcpu_state *out);
 enum err virt_set_state(struct virt_vcpu *v, const struct vcpu_state *in) MUST_CHECK;
 
 /* Single registers of the exit paths. */
+uint64_t virt_gpr(const struct virt_vcpu *v, unsigned reg); /* RSP too */
+void virt_set_gpr(struct virt_vcpu *v, unsigned reg, uint64_t value);
 uint64_t virt_cr4(const struct virt_vcpu *v);
 void virt_set_cr4(struct virt_vcpu *v, uint64_t value);
 uint64_t virt_efer(const struct virt_vcpu *v);

@@ -53,7 +53,9 @@
 #define MSR_SYSENTER_ESP 0x175
 #define MSR_SYSENTER_EIP 0x176
 #define MSR_MCG_CAP 0x179
+#define  MCG_CAP_HAS_CONTROL (1ull << 8)
 #define MSR_MCG_STATUS 0x17a
+#define MSR_MCG_CONTROL 0x17b
 #define MSR_MISC_ENABLE 0x1a0
 #define MSR_PAT 0x277
 #define MSR_MTRR_DEF_TYPE 0x2ff
@@ -89,6 +91,7 @@
 #define CPUID_1_ECX_OSXSAVE (1u << 27)
 #define CPUID_1_ECX_HYPERVISOR (1u << 31)
 #define CPUID_1_EDX_PGE (1u << 13)
+#define CPUID_1_EDX_MCA (1u << 14)
 #define CPUID_7_EBX_SMEP (1u << 7)
 #define CPUID_7_EBX_SMAP (1u << 20)
 #define CPUID_7_ECX_UMIP (1u << 2)

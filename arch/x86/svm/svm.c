@@ -110,6 +110,7 @@ static void reset_state(struct vmcb *c)
     set_segment(&c->ldtr, 0, SEGMENT_PRESENT | 2, 0xffff, 0);
     set_segment(&c->tr, 0, SEGMENT_PRESENT | 0xb, 0xffff, 0);
     c->cr0 = CR0_INIT;
+    c->cr4 = CR4_MCE;
     c->efer = EFER_SVME;
     c->rflags = RFLAGS_FIXED;
     c->rip = 0xfff0;
@@ -124,6 +125,7 @@ void virt_vcpu_init(struct virt_vcpu *v, hpa_t page, hpa_t nested_root)
 
     v->vmcb = c;
     v->vmcb_pa = page;
+    c->intercept_cr_reads = 1u << 4;            /* MCE is ours, and always set */
     c->intercept_cr_writes = 1u << 4 | 1u << 8; /* CR4: reserved bits; CR8: see the facts on TCG */
     c->intercept_exceptions = 1u << VECTOR_DB | 1u << VECTOR_AC | 1u << VECTOR_MC;
     c->intercept3 = SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_SMI |
@@ -271,6 +273,7 @@ static const struct decode_want *want_of(uint32_t code)
                                     xsetbv_want = WANT3(0x0f, 0x01, 0xd1),
                                     invd_want = WANT2(0x0f, 0x08), wbinvd_want = WANT2(0x0f, 0x09),
                                     hlt_want = { { 0xf4 }, 1, false, 0 },
+                                    cr4_read_want = { { 0x0f, 0x20 }, 2, true, 4 },
                                     cr4_want = { { 0x0f, 0x22 }, 2, true, 4 },
                                     cr8_want = { { 0x0f, 0x22 }, 2, true, 8 };
 
@@ -281,6 +284,7 @@ static const struct decode_want *want_of(uint32_t code)
     case SVM_EXIT_XSETBV: return &xsetbv_want;
     case SVM_EXIT_INVD: return &invd_want;
     case SVM_EXIT_WBINVD: return &wbinvd_want;
+    case SVM_EXIT_CR4_READ: return &cr4_read_want;
     case SVM_EXIT_CR4_WRITE: return &cr4_want;
     case SVM_EXIT_CR8_WRITE: return &cr8_want;
     case SVM_EXIT_MSR: return &rdmsr_want;
@@ -433,16 +437,32 @@ void virt_set_tsc_offset(struct virt_vcpu *v, uint64_t offset)
     v->vmcb->tsc_offset = offset;
 }
 
+/* A machine check that comes while CR4.MCE is 0 shuts the machine down, so a guest cannot clear
+ * it; it sees the bit that it wrote. */
 uint64_t virt_cr4(const struct virt_vcpu *v)
 {
-    return v->vmcb->cr4;
+    return v->has_guest_mce ? v->vmcb->cr4 : v->vmcb->cr4 & ~CR4_MCE;
 }
 
 void virt_set_cr4(struct virt_vcpu *v, uint64_t value)
 {
-    v->vmcb->cr4 = value;
+    v->vmcb->cr4 = value | CR4_MCE;
+    v->has_guest_mce = value & CR4_MCE;
     v->needs_flush = true;
     v->asid_cpu = NULL;
+}
+
+uint64_t virt_gpr(const struct virt_vcpu *v, unsigned reg)
+{
+    return reg == REG_RSP ? v->vmcb->rsp : v->gpr[reg];
+}
+
+void virt_set_gpr(struct virt_vcpu *v, unsigned reg, uint64_t value)
+{
+    if (reg == REG_RSP)
+        v->vmcb->rsp = value;
+    else
+        v->gpr[reg] = value;
 }
 
 uint64_t virt_efer(const struct virt_vcpu *v)

@@ -25,7 +25,7 @@ void virt_get_state(const struct virt_vcpu *v, struct vcpu_state *out)
     out->cr0 = c->cr0;
     out->cr2 = c->cr2;
     out->cr3 = c->cr3;
-    out->cr4 = c->cr4;
+    out->cr4 = virt_cr4(v);
     out->efer = virt_efer(v);
     out->es = export_segment(&c->es);
     out->cs = export_segment(&c->cs);
@@ -50,7 +50,7 @@ static void load_state(struct virt_vcpu *v, const struct vcpu_state *in)
     c->cr0 = in->cr0;
     c->cr2 = in->cr2;
     c->cr3 = in->cr3;
-    c->cr4 = in->cr4;
+    virt_set_cr4(v, in->cr4);
     c->efer = in->efer | EFER_SVME;
     c->es = import_segment(&in->es);
     c->cs = import_segment(&in->cs);
