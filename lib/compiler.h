@@ -8,6 +8,7 @@
 #define PACKED                 __attribute__((packed))
 #define ALIGNED(n)             __attribute__((aligned(n)))
 #define NORETURN               __attribute__((noreturn))
+#define NOINLINE               __attribute__((noinline))
 #define MUST_CHECK             __attribute__((warn_unused_result))
 #define USED                   __attribute__((used))
 #define SECTION(name)          __attribute__((section(name)))

@@ -19,6 +19,7 @@
 enum vmm_guest_type { GUEST_AUTO, GUEST_LINUX, GUEST_PVH, GUEST_MULTIBOOT };
 
 #define VMM_CMDLINE_BYTES 4096u
+#define VMM_VCPUS_MAX     64u
 
 struct vmm_config {
     uint32_t version; /* 1 */
@@ -27,7 +28,7 @@ struct vmm_config {
     uint64_t kernel_bytes; /* length of the module's file */
     uint64_t initrd_bytes; /* 0: none */
     uint64_t utc_base_ns;  /* UTC in ns since 1970 at boot of the host (ns clock 0) */
-    uint32_t cpu_count;
+    uint32_t cpu_count;    /* 1 to VMM_VCPUS_MAX */
     uint32_t reserved;
     char name[PROGRAM_NAME_BYTES];
     char kernel_name[GRANT_NAME_BYTES];

@@ -52,11 +52,11 @@ static void obey(struct control *c, struct machine *m, const struct vmm_message 
     case VMM_START:
     case VMM_RESUME:
         machine_run(m);
-        answer(c, message->sequence, state == MACHINE_ENDED ? ERR_STATE : OK);
+        answer(c, message->sequence, state >= MACHINE_ENDING ? ERR_STATE : OK);
         break;
     case VMM_PAUSE:
         machine_pause(m);
-        c->pause_sequence = message->sequence; /* answered when the vCPU has parked */
+        c->pause_sequence = message->sequence; /* answered when all vCPUs have parked */
         break;
     default: answer(c, message->sequence, ERR_UNSUPPORTED);
     }
@@ -91,7 +91,7 @@ void control_serve(struct control *c, struct machine *m)
         c->has_told_end = true;
         control_send(c, VMM_ENDED, 0, &m->end, sizeof(m->end));
     }
-    if (c->pause_sequence && (is_ended || __atomic_load_n(&m->is_parked, __ATOMIC_ACQUIRE))) {
+    if (c->pause_sequence && (is_ended || machine_is_paused(m))) {
         answer(c, c->pause_sequence, is_ended ? ERR_STATE : OK);
         c->pause_sequence = 0;
     }

@@ -6,7 +6,7 @@
 struct control {
     handle_t channel;
     struct ring in, out;
-    uint32_t pause_sequence; /* of the VMM_PAUSE that waits for the vCPU; 0: none */
+    uint32_t pause_sequence; /* of the VMM_PAUSE that waits for the vCPUs; 0: none */
     bool has_told_end;
 };
 

@@ -7,11 +7,6 @@
 #include "services/vmm/acpi_tables.h"
 #include "services/vmm/loader/loader.h"
 #include "services/vmm/machine.h"
-#include "services/vmm/vcpu.h"
-
-#define VCPU_STACK_BYTES 16384u
-
-static uint8_t vcpu_stack[VCPU_STACK_BYTES] ALIGNED(16);
 
 /* ---- the console region ---- */
 
@@ -70,6 +65,21 @@ static enum err map_view(struct machine *m, gpa_t gpa, uint64_t bytes, uint8_t *
     return err;
 }
 
+static enum err make_devices(struct machine *m)
+{
+    const void *console;
+    uint64_t bytes;
+    enum err err = map_grant(VMM_GRANT_CONSOLE, PROT_READ | PROT_WRITE, &console, &bytes);
+
+    if (err)
+        return err;
+    m->console.shared = (struct vmm_console *)(uintptr_t)console;
+    m->console.line = (struct vuart_line){ console_send, console_receive };
+    m->console.control = m->control;
+    vuart_reset(&m->uart, &m->console.line);
+    return mutex_init(&m->devices_lock, m->budget);
+}
+
 static enum err make_memory(struct machine *m)
 {
     uint64_t left, bytes = m->config->memory_bytes;
@@ -115,22 +125,34 @@ static enum err load_kernel(struct machine *m, struct vcpu_state *state, struct 
     return err ? err : loader_load(&in, state, why);
 }
 
+static enum err make_vcpus(struct machine *m, struct loader_failure *why)
+{
+    enum err err = OK;
+
+    if (!m->config->cpu_count || m->config->cpu_count > VMM_VCPUS_MAX)
+        return ERR_ARGUMENT;
+    m->vcpu_count = m->config->cpu_count;
+    for (unsigned i = 0; !err && i < m->vcpu_count; i++)
+        err = vcpu_create(&m->vcpus[i], m, i);
+    if (err)
+        return loader_fail(why, err, "take fewer cpus=, or delete another VM",
+                           "no memory for %u vCPUs", m->vcpu_count);
+    return OK;
+}
+
 enum err machine_build(struct machine *m, struct loader_failure *why)
 {
-    const void *config, *console;
+    const void *config;
     uint64_t bytes;
     struct vcpu_state state;
     enum err err = map_grant(VMM_GRANT_CONFIG, PROT_READ, &config, &bytes);
 
-    if (!err)
-        err = map_grant(VMM_GRANT_CONSOLE, PROT_READ | PROT_WRITE, &console, &bytes);
     if (err)
         return err;
     m->config = config;
-    m->console.shared = (struct vmm_console *)(uintptr_t)console;
-    m->console.line = (struct vuart_line){ console_send, console_receive };
-    m->console.control = m->control;
-    vuart_reset(&m->uart, &m->console.line);
+    err = make_devices(m);
+    if (err)
+        return err;
     err = make_memory(m);
     if (err)
         return loader_fail(why, err, "give it less memory, or delete another VM",
@@ -141,40 +163,61 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
     if (!err)
         err = acpi_write_reset_vector(&m->memory);
     if (!err)
-        err = sys_vcpu_create(m->partition, 0, &m->vcpu);
+        err = make_vcpus(m, why);
     if (!err)
-        err = sys_vcpu_set(m->vcpu, &state);
+        err = sys_vcpu_set(m->vcpus[0].handle, &state);
     return err;
-}
-
-enum err machine_start_vcpu(struct machine *m)
-{
-    handle_t thread;
-
-    return sys_thread_create(vcpu_thread, vcpu_stack + sizeof(vcpu_stack), m, &thread);
 }
 
 /* ---- states ---- */
 
+/* From @from to @to; false when it is in another state. */
+static bool change_state(struct machine *m, uint32_t from, enum machine_state to)
+{
+    return __atomic_compare_exchange_n(&m->state, &from, to, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
 void machine_run(struct machine *m)
 {
-    uint32_t from = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
-
-    if (from == MACHINE_ENDED)
+    if (!change_state(m, MACHINE_STOPPED, MACHINE_RUNNING) &&
+        !change_state(m, MACHINE_PAUSED, MACHINE_RUNNING))
         return;
-    __atomic_store_n(&m->is_parked, 0, __ATOMIC_RELEASE);
-    if (__atomic_compare_exchange_n(&m->state, &from, MACHINE_RUNNING, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
-        sys_signal_raise(m->go, 1);
+    for (unsigned i = 0; i < m->vcpu_count; i++)
+        sys_signal_raise(m->vcpus[i].go, 1);
 }
 
 void machine_pause(struct machine *m)
 {
-    uint32_t from = MACHINE_RUNNING;
+    if (!change_state(m, MACHINE_RUNNING, MACHINE_PAUSED))
+        return;
+    for (unsigned i = 0; i < m->vcpu_count; i++)
+        vcpu_kick(&m->vcpus[i]);
+}
 
-    if (__atomic_compare_exchange_n(&m->state, &from, MACHINE_PAUSED, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
-        sys_vcpu_kick(m->vcpu);
+bool machine_is_paused(const struct machine *m)
+{
+    bool are_parked = __atomic_load_n(&m->state, __ATOMIC_SEQ_CST) == MACHINE_PAUSED;
+
+    for (unsigned i = 0; i < m->vcpu_count; i++)
+        are_parked &= __atomic_load_n(&m->vcpus[i].is_parked, __ATOMIC_SEQ_CST);
+    return are_parked;
+}
+
+/* True for the one vCPU that ends the machine; the others are on their way out of the guest. */
+static bool begin_end(struct machine *m, const struct vcpu *v)
+{
+    uint32_t from;
+
+    do {
+        from = __atomic_load_n(&m->state, __ATOMIC_SEQ_CST);
+        if (from >= MACHINE_ENDING)
+            return false;
+    } while (!change_state(m, from, MACHINE_ENDING));
+    for (unsigned i = 0; i < m->vcpu_count; i++)
+        if (i != v->index)
+            vcpu_kick(&m->vcpus[i]);
+    return true;
 }
 
 static bool is_crash(enum vmm_end_cause cause)
@@ -183,23 +226,25 @@ static bool is_crash(enum vmm_end_cause cause)
 }
 
 /* For the report: registers, and the bytes at RIP. */
-static void add_registers(struct machine *m, struct vmm_end *e)
+static void add_registers(const struct vcpu *v, struct vmm_end *e)
 {
-    if (sys_vcpu_get(m->vcpu, &e->state) == OK)
-        e->code_bytes = vcpu_fetch_code(m, &e->state, e->code, sizeof(e->code));
+    if (sys_vcpu_get(v->handle, &e->state) == OK)
+        e->code_bytes = vcpu_fetch_code(v->machine, &e->state, e->code, sizeof(e->code));
 }
 
-void machine_end(struct machine *m, enum vmm_end_cause cause, uint32_t exit_code, const char *fmt,
-                 ...)
+void machine_end(struct vcpu *v, enum vmm_end_cause cause, uint32_t exit_code, const char *fmt, ...)
 {
+    struct machine *m = v->machine;
     va_list args;
 
-    m->end = (struct vmm_end){ .cause = cause, .exit_code = exit_code };
+    if (!begin_end(m, v))
+        return;
+    m->end = (struct vmm_end){ .cause = cause, .exit_code = exit_code, .vcpu_index = v->index };
     va_start(args, fmt);
     format_v(m->end.text, sizeof(m->end.text), fmt, args);
     va_end(args);
     if (is_crash(cause))
-        add_registers(m, &m->end);
+        add_registers(v, &m->end);
     __atomic_store_n(&m->state, MACHINE_ENDED, __ATOMIC_RELEASE);
     sys_signal_raise(m->wake, 1ul << WAKE_VCPU);
 }

@@ -1,5 +1,5 @@
 /* A vmm: builds its VM from what it was handed, then serves the manager on this thread while the
- * vCPU runs on another. */
+ * vCPUs run on others. */
 #include "lib/string.h"
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
@@ -17,8 +17,6 @@ static enum err make_signals(struct machine *m)
 {
     enum err err = sys_signal_create(m->budget, &m->wake);
 
-    if (!err)
-        err = sys_signal_create(m->budget, &m->go);
     if (!err)
         err = sys_bind(m->control, BIND_CHANNEL, m->wake, WAKE_CONTROL);
     return err;
@@ -69,8 +67,6 @@ void program_main(void)
         sys_exit(1);
     }
     err = machine_build(&machine, &why);
-    if (!err)
-        err = machine_start_vcpu(&machine);
     if (err)
         report_failure(err, &why);
     else

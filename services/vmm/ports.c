@@ -16,13 +16,51 @@ static uint64_t utc_ns(const struct machine *m)
     return m->config->utc_base_ns + sys_clock();
 }
 
+/* ---- devices, which all vCPUs share ---- */
+
+static uint8_t read_uart(struct machine *m, unsigned reg)
+{
+    mutex_lock(&m->devices_lock);
+    uint8_t value = vuart_read(&m->uart, reg);
+
+    mutex_unlock(&m->devices_lock);
+    return value;
+}
+
+static void write_uart(struct machine *m, unsigned reg, uint8_t value)
+{
+    mutex_lock(&m->devices_lock);
+    vuart_write(&m->uart, reg, value);
+    mutex_unlock(&m->devices_lock);
+}
+
+static uint8_t read_rtc(struct machine *m, unsigned port)
+{
+    uint64_t now = utc_ns(m);
+
+    mutex_lock(&m->devices_lock);
+    uint8_t value = vrtc_read(&m->rtc, port, now);
+
+    mutex_unlock(&m->devices_lock);
+    return value;
+}
+
+static void write_rtc(struct machine *m, unsigned port, uint8_t value)
+{
+    mutex_lock(&m->devices_lock);
+    vrtc_write(&m->rtc, port, value);
+    mutex_unlock(&m->devices_lock);
+}
+
+/* ---- the map of ports ---- */
+
 static uint8_t read_byte(struct machine *m, uint16_t port)
 {
     if (port >= PORT_UART && port <= PORT_UART_LAST)
-        return vuart_read(&m->uart, port - PORT_UART);
+        return read_uart(m, port - PORT_UART);
     switch (port) {
     case VRTC_PORT_INDEX:
-    case VRTC_PORT_DATA: return vrtc_read(&m->rtc, port, utc_ns(m));
+    case VRTC_PORT_DATA: return read_rtc(m, port);
     case PORT_NMI_REASON:
     case ACPI_PORT_SLEEP_CONTROL:
     case ACPI_PORT_SLEEP_STATUS:
@@ -31,29 +69,29 @@ static uint8_t read_byte(struct machine *m, uint16_t port)
     }
 }
 
-static void write_byte(struct machine *m, uint16_t port, uint8_t value)
+static void write_byte(struct vcpu *v, uint16_t port, uint8_t value)
 {
     if (port >= PORT_UART && port <= PORT_UART_LAST) {
-        vuart_write(&m->uart, port - PORT_UART, value);
+        write_uart(v->machine, port - PORT_UART, value);
         return;
     }
     switch (port) {
     case VRTC_PORT_INDEX:
-    case VRTC_PORT_DATA: vrtc_write(&m->rtc, port, value); break;
+    case VRTC_PORT_DATA: write_rtc(v->machine, port, value); break;
     case PORT_EXIT:
-        machine_end(m, VMM_END_EXIT_PORT, value, "the guest wrote %u to port 0xF4", value);
+        machine_end(v, VMM_END_EXIT_PORT, value, "the guest wrote %u to port 0xF4", value);
         break;
     case ACPI_PORT_SLEEP_CONTROL:
         if ((value & ACPI_SLEEP_ENABLE) && ACPI_SLEEP_TYPE(value) == ACPI_S5_TYPE)
-            machine_end(m, VMM_END_SLEEP, 0, "the guest switched itself off");
+            machine_end(v, VMM_END_SLEEP, 0, "the guest switched itself off");
         break;
     case ACPI_PORT_RESET:
         if (value == ACPI_RESET_VALUE)
-            machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
+            machine_end(v, VMM_END_RESET, 0, "the guest reset itself");
         break;
     case PORT_KEYBOARD_COMMAND:
         if (value == KEYBOARD_PULSE_RESET)
-            machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
+            machine_end(v, VMM_END_RESET, 0, "the guest reset itself");
         break;
     default: break;
     }
@@ -61,25 +99,30 @@ static void write_byte(struct machine *m, uint16_t port, uint8_t value)
 
 /* Wider accesses are bytes at successive ports, as on an 8-bit bus; but the reset register hides
  * inside the PCI address register and is meant by single bytes only. */
-void ports_access(struct machine *m, struct vcpu_exit *e)
+static NOINLINE void access_bytes(struct vcpu *v, struct vcpu_exit *e)
 {
     uint64_t value = 0;
 
-    if (likely(!e->is_write && e->width == 1)) {
-        e->value = read_byte(m, e->port);
-        return;
-    }
     if (e->is_write && e->port == PORT_RESET_CONTROL && e->width == 1 &&
         (e->value & RESET_CONTROL_CPU))
-        machine_end(m, VMM_END_RESET, 0, "the guest reset itself");
+        machine_end(v, VMM_END_RESET, 0, "the guest reset itself");
     for (unsigned i = 0; i < e->width; i++) {
         uint16_t port = (uint16_t)(e->port + i);
 
         if (e->is_write)
-            write_byte(m, port, (uint8_t)(e->value >> 8 * i));
+            write_byte(v, port, (uint8_t)(e->value >> 8 * i));
         else
-            value |= (uint64_t)read_byte(m, port) << 8 * i;
+            value |= (uint64_t)read_byte(v->machine, port) << 8 * i;
     }
     if (!e->is_write)
         e->value = value;
+}
+
+/* Reading one byte is the most frequent exit to here and saves no registers that it does not need. */
+void ports_access(struct vcpu *v, struct vcpu_exit *e)
+{
+    if (likely(!e->is_write && e->width == 1))
+        e->value = read_byte(v->machine, e->port);
+    else
+        access_bytes(v, e);
 }

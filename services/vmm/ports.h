@@ -2,5 +2,5 @@
 #pragma once
 #include "services/vmm/machine.h"
 
-/* Serves @e (VCPU_EXIT_IO); the answer to a read goes into @e->value. */
-void ports_access(struct machine *m, struct vcpu_exit *e);
+/* Serves @e (VCPU_EXIT_IO) of @v, on its thread; the answer to a read goes into @e->value. */
+void ports_access(struct vcpu *v, struct vcpu_exit *e);
