@@ -58,7 +58,7 @@ static enum hv_result access_msr(struct vcpu *v, bool is_write, bool may_be_slow
     if (is_write)
         return hv_msr_write(v, msr, value, may_be_slow);
     result = hv_msr_read(v, msr, &value, may_be_slow);
-    if (result == HV_DONE) {
+    if (result == HV_DONE || result == HV_IDLE) {
         gpr[REG_RAX] = (uint32_t)value;
         gpr[REG_RDX] = value >> 32;
     }
@@ -77,19 +77,27 @@ static bool handle_msr(struct vcpu *v, bool is_write, bool may_be_slow)
     result = access_msr(v, is_write, may_be_slow);
     if (result == HV_SLOW)
         return false;
-    if (result == HV_DONE)
-        virt_skip(&v->virt, length);
-    else
+    if (result == HV_FAULT)
         general_protection(v);
-    return true;
+    else
+        virt_skip(&v->virt, length);
+    if (result == HV_IDLE)
+        v->activity = VCPU_IDLE;
+    return result != HV_CRASH;
 }
 
-static bool handle_hypercall(struct vcpu *v)
+/* The length first: what lies there now may be no VMMCALL any more. */
+static bool handle_hypercall(struct vcpu *v, bool may_be_slow)
 {
-    if (hv_hypercall(v))
-        skip(v);
-    else
+    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
+    enum hv_result result = length ? hv_hypercall(v, may_be_slow) : HV_FAULT;
+
+    if (result == HV_SLOW)
+        return false;
+    if (result == HV_FAULT)
         undefined(v);
+    else if (result == HV_DONE)
+        virt_skip(&v->virt, length);
     return true;
 }
 
@@ -99,7 +107,7 @@ bool exit_handle_fast(struct vcpu *v)
     case EXIT_CPUID: return handle_cpuid(v);
     case EXIT_MSR_READ: return handle_msr(v, false, false);
     case EXIT_MSR_WRITE: return handle_msr(v, true, false);
-    case EXIT_HYPERCALL: return handle_hypercall(v);
+    case EXIT_HYPERCALL: return handle_hypercall(v, false);
     default: return false;
     }
 }
@@ -240,10 +248,12 @@ bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
 {
     switch (v->virt.exit.kind) { /* instructions: nothing was being delivered */
     case EXIT_IO: return handle_io(v, io);
-    case EXIT_MSR_WRITE: handle_msr(v, true, true); return false;
+    case EXIT_MSR_READ: handle_msr(v, false, true); return false;
+    case EXIT_MSR_WRITE: return !handle_msr(v, true, true) && end_with(io, VCPU_EXIT_CRASH, 0);
+    case EXIT_HYPERCALL: handle_hypercall(v, true); return false;
     case EXIT_HLT:
         skip(v);
-        v->is_halted = !virt_has_event(&v->virt);
+        v->activity = virt_has_event(&v->virt) ? VCPU_ACTIVE : VCPU_HALTED;
         return false;
     default: break;
     }
@@ -259,6 +269,7 @@ bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
     case EXIT_EXCEPTION: return handle_exception(v, io);
     case EXIT_NESTED_PAGE_FAULT: handle_nested_page_fault(v); return false;
     case EXIT_INSTRUCTION: skip(v); return false;
+    case EXIT_IRET: vcpu_end_nmi(v); return false;
     case EXIT_SHUTDOWN: return handle_machine_check(io) || end_with(io, VCPU_EXIT_SHUTDOWN, 0);
     case EXIT_INVALID:
         if (v->virt.broken_rule)

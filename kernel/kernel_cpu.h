@@ -7,6 +7,7 @@
 
 struct thread;
 struct vcpu;
+struct sched_group;
 
 struct kernel_cpu {
     struct cpu arch;
@@ -23,6 +24,7 @@ struct kernel_cpu {
     uint64_t halt_start_tsc; /* 0: not halted */
     uint32_t flush_done;     /* the last flush request that was answered */
     struct timer machine_check_poll;
+    struct sched_group *timer_payer; /* whose timer fires: it pays for that */
 };
 
 extern struct kernel_cpu kernel_cpus[HOST_CPUS_MAX];

@@ -11,6 +11,7 @@ enum lock_rank {
     RANK_OBJECT,        /* one object: address space, partition, channel, view */
     RANK_HANDLES,       /* a process's handle table */
     RANK_MEMORY,        /* frames, heap, budgets */
+    RANK_INTERRUPTS,    /* a partition's IOAPIC */
     RANK_SCHED,         /* threads, run queue, signals, bindings, timers */
     RANK_LOG,
 };

@@ -9,6 +9,7 @@ static void (*const destroyers[OBJECT_TYPE_COUNT])(struct object *) = {
     [OBJECT_CHANNEL] = channel_destroy, [OBJECT_PARTITION] = partition_destroy,
     [OBJECT_VIEW] = view_destroy,       [OBJECT_VCPU] = vcpu_destroy,
     [OBJECT_IOPORTS] = ioports_destroy, [OBJECT_INTERRUPT] = interrupt_destroy,
+    [OBJECT_PORT] = port_destroy,
 };
 
 void *object_create(struct budget *b, enum object_type type, size_t bytes)

@@ -21,6 +21,7 @@ enum object_type {
     OBJECT_VCPU,
     OBJECT_IOPORTS,
     OBJECT_INTERRUPT,
+    OBJECT_PORT,
     OBJECT_TYPE_COUNT,
 };
 
@@ -55,6 +56,7 @@ void view_destroy(struct object *o);
 void vcpu_destroy(struct object *o);
 void ioports_destroy(struct object *o);
 void interrupt_destroy(struct object *o);
+void port_destroy(struct object *o);
 /* Handles of one end (badge 0 or 1) of a channel come and go; the last one tells the peer. */
 void channel_end_opened(struct object *o, uint32_t end);
 void channel_end_closed(struct object *o, uint32_t end);

@@ -74,6 +74,7 @@ void partition_destroy(struct object *o)
             p->vcpus[i]->partition = NULL; /* nobody runs it: who could holds the partition */
             object_put(&p->vcpus[i]->object);
         }
+    binding_clear(&p->on_slot_free);
     hv_partition_destroy(&p->hv, o->budget);
     for (uint64_t i = 0; p->blocks && i < p->populated; i++)
         block_give(o->budget, p->blocks[i]);
@@ -224,8 +225,9 @@ enum err partition_add_vcpu(struct partition *p, struct vcpu *v, unsigned index)
     spin_lock(&p->lock);
     if (!p->vcpus[index]) {
         object_get(&v->object);
-        p->vcpus[index] = v;
+        __atomic_store_n(&p->vcpus[index], v, __ATOMIC_RELEASE);
         p->vcpu_count++;
+        hv_cpuid_set_cpus(&p->hv, p->vcpu_count);
         err = OK;
     }
     spin_unlock(&p->lock);

@@ -7,13 +7,16 @@
 #include "kernel/hv/hv.h"
 #include "kernel/lock.h"
 #include "kernel/object.h"
+#include "kernel/signal.h"
 #include "lib/abi/syscall.h"
 
 #define PARTITION_VCPUS_MAX 64u
+#define PARTITION_PORTS_MAX 32u
 #define LOW_MEMORY_END      GIB(3) /* RAM above this continues at 4 GiB */
 #define HIGH_MEMORY_START   GIB(4)
 
 struct vcpu;
+struct port;
 
 struct partition {
     struct object object;
@@ -25,7 +28,9 @@ struct partition {
     hpa_t nested_root;
     struct page_source source;
     struct vcpu *vcpus[PARTITION_VCPUS_MAX]; /* referenced: their counters outlive the vmm */
-    uint32_t vcpu_count;
+    uint32_t vcpu_count;                     /* constant once they run */
+    struct port *ports[PARTITION_PORTS_MAX]; /* sched lock */
+    struct binding on_slot_free;             /* a message slot that the vmm found taken */
     struct hv_partition hv;
 };
 

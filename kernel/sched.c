@@ -58,6 +58,22 @@ void timer_cancel_locked(struct timer *t)
         heap_remove(&t->cpu->timers, &t->node);
 }
 
+/* The guest whose timer it is pays, not who happens to run here. */
+static void fire(struct kernel_cpu *cpu, struct timer *t)
+{
+    uint64_t start = rdtsc(), ticks, ns;
+
+    cpu->timer_payer = NULL;
+    t->fire(t);
+    if (!cpu->timer_payer || cpu->timer_payer == cpu->current->group)
+        return;
+    ticks = rdtsc() - start;
+    ns = multiply_shift32(ticks, host_clock.ns_per_tick_32);
+    cpu->run_start_tsc += ticks;
+    cpu->timer_payer->used_ns += ns;
+    cpu->timer_payer->virtual_ns += ns * SCHED_WEIGHT_USUAL / cpu->timer_payer->weight;
+}
+
 void sched_timer_interrupt(void)
 {
     struct kernel_cpu *cpu = kernel_cpu();
@@ -69,7 +85,7 @@ void sched_timer_interrupt(void)
         struct timer *t = container_of(first, struct timer, node);
 
         heap_remove(&cpu->timers, first);
-        t->fire(t);
+        fire(cpu, t);
     }
     if (cpu->current != cpu->idle && rdtsc() >= cpu->slice_end_tsc) {
         cpu->needs_resched = true;

@@ -2,6 +2,7 @@
 #include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/lapic.h"
+#include "arch/x86/lapic_regs.h"
 #include "arch/x86/panic.h"
 #include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
@@ -16,12 +17,19 @@
 
 /* ---- life ---- */
 
-enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, struct vcpu **out)
+static uint64_t apic_base(unsigned index, uint64_t flags)
+{
+    return LAPIC_MMIO_BASE | APIC_BASE_ENABLE | (flags & VCPU_XAPIC ? 0 : APIC_BASE_X2APIC) |
+           (index == 0 ? APIC_BASE_BSP : 0);
+}
+
+enum err vcpu_create(struct partition *p, unsigned index, uint64_t flags, struct budget *b,
+                     struct vcpu **out)
 {
     struct vcpu *v;
     hpa_t page;
 
-    if (index >= PARTITION_VCPUS_MAX)
+    if (index >= PARTITION_VCPUS_MAX || (flags & ~VCPU_XAPIC))
         return ERR_ARGUMENT;
     v = object_create(b, OBJECT_VCPU, sizeof(*v));
     if (!v)
@@ -36,7 +44,10 @@ enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, stru
     fpu_reset(v->fpu);
     v->xcr0 = XCR0_X87;
     v->index = index;
-    vlapic_reset(&v->hv.lapic, index);
+    v->nmi_iret_rip = UINT64_MAX;
+    v->activity = index == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI;
+    vlapic_reset(&v->hv.lapic, index, apic_base(index, flags));
+    synic_reset(&v->hv.synic);
     v->partition = p;
     *out = v;
     enum err err = partition_add_vcpu(p, v, index);
@@ -51,6 +62,7 @@ void vcpu_destroy(struct object *o)
     struct vcpu *v = container_of(o, struct vcpu, object);
 
     vlapic_stop(&v->hv.lapic);
+    synic_stop(v);
     for (unsigned i = 0; i < kernel_cpu_count; i++) /* its FPU state is worth nothing now */
         __atomic_compare_exchange_n(&kernel_cpus[i].fpu_owner, &(struct vcpu *){ v }, NULL, false,
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED);
@@ -68,7 +80,7 @@ static void notify_locked(struct vcpu *v)
 
     if (!t)
         return;
-    if (t->state == THREAD_BLOCKED && v->is_halted)
+    if (t->state == THREAD_BLOCKED && v->activity != VCPU_ACTIVE)
         sched_wake_locked(t);
     else if (t->state == THREAD_RUNNING && t->cpu != kernel_cpu())
         lapic_send(t->cpu->arch.apic_id, VECTOR_RESCHEDULE);
@@ -76,14 +88,22 @@ static void notify_locked(struct vcpu *v)
 
 void vcpu_interrupt_self(struct vcpu *v, unsigned vector)
 {
-    __atomic_or_fetch(&v->hv.lapic.irr[vector / 64], 1ull << vector % 64, __ATOMIC_RELEASE);
-    vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+    if (vlapic_request(&v->hv.lapic, vector, false))
+        vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
 }
 
-void vcpu_interrupt_locked(struct vcpu *v, unsigned vector)
+void vcpu_attend_locked(struct vcpu *v, uint64_t why)
 {
-    vcpu_interrupt_self(v, vector);
+    vcpu_attend(v, why);
     notify_locked(v);
+}
+
+void vcpu_interrupt_locked(struct vcpu *v, unsigned vector, bool is_level)
+{
+    if (v->thread)
+        kernel_cpu()->timer_payer = v->thread->group;
+    if (vlapic_request(&v->hv.lapic, vector, is_level))
+        vcpu_attend_locked(v, VCPU_ATTEND_INTERRUPT);
 }
 
 void vcpu_kick(struct vcpu *v)
@@ -197,23 +217,87 @@ static void run_fast(struct vcpu *v)
     virt_leave(&v->virt);
 }
 
-static bool can_wake(const struct vcpu *v)
+#define ATTEND_ALWAYS (VCPU_ATTEND_KICK | VCPU_ATTEND_INIT)
+
+static bool has_nmi(const struct vcpu *v)
 {
-    return (v->attention & VCPU_ATTEND_KICK) ||
-           (virt_interrupts_enabled(&v->virt) && vlapic_highest(&v->hv.lapic) >= 0);
+    return (v->attention & VCPU_ATTEND_NMI) && !v->is_nmi_masked;
 }
 
-/* HLT: until an interrupt that the guest takes, or a kick. */
-static void wait_halted(struct vcpu *v)
+/* Whether what has come ends the guest's sleep. */
+static bool is_awake(const struct vcpu *v)
+{
+    switch (v->activity) {
+    case VCPU_HALTED:
+        return has_nmi(v) ||
+               (virt_interrupts_enabled(&v->virt) && vlapic_highest(&v->hv.lapic) >= 0);
+    case VCPU_IDLE: return has_nmi(v) || vlapic_highest_request(&v->hv.lapic) >= 0;
+    case VCPU_WAITS_FOR_SIPI: return v->attention & VCPU_ATTEND_SIPI;
+    default: return true;
+    }
+}
+
+/* Until the guest has reason to go on, or somebody wants the thread. */
+static void sleep(struct vcpu *v)
 {
     struct thread *t = thread_current();
 
     spin_lock(&sched_lock);
-    while (!t->is_dying && !can_wake(v))
+    while (!t->is_dying && !(v->attention & ATTEND_ALWAYS) && !is_awake(v))
         sched_block_locked();
-    if (!(v->attention & VCPU_ATTEND_KICK))
-        v->is_halted = false;
+    if (v->activity != VCPU_WAITS_FOR_SIPI && is_awake(v))
+        v->activity = VCPU_ACTIVE;
     spin_unlock(&sched_lock);
+}
+
+/* ---- INIT, SIPI, NMI: what comes from other vCPUs and changes this one ---- */
+
+static void set_activity(struct vcpu *v, enum vcpu_activity a)
+{
+    spin_lock(&sched_lock);
+    v->activity = a;
+    spin_unlock(&sched_lock);
+}
+
+static void take_init(struct vcpu *v)
+{
+    virt_reset(&v->virt);
+    vlapic_init(&v->hv.lapic);
+    v->is_nmi_masked = false;
+    v->read_width = 0;
+    set_activity(v, v->index == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI);
+}
+
+/* One is enough; a vCPU that runs does not hear it. */
+static void take_sipi(struct vcpu *v)
+{
+    if (v->activity != VCPU_WAITS_FOR_SIPI)
+        return;
+    virt_start_at(&v->virt, __atomic_load_n(&v->sipi_vector, __ATOMIC_RELAXED));
+    set_activity(v, VCPU_ACTIVE);
+}
+
+/* Stays pending while another one is served: one waits, as in hardware. Right after the IRET has
+ * exited the guest is still on the handler's stack, so the next exit is awaited. */
+static void take_nmi(struct vcpu *v)
+{
+    if (v->is_nmi_masked || virt_has_event(&v->virt) || v->virt.rip == v->nmi_iret_rip)
+        return;
+    __atomic_and_fetch(&v->attention, ~VCPU_ATTEND_NMI, __ATOMIC_ACQUIRE);
+    if (v->activity == VCPU_WAITS_FOR_SIPI)
+        return;
+    set_activity(v, VCPU_ACTIVE);
+    v->is_nmi_masked = true;
+    v->nmi_iret_rip = UINT64_MAX;
+    virt_inject_nmi(&v->virt);
+    virt_intercept_iret(&v->virt, true);
+}
+
+void vcpu_end_nmi(struct vcpu *v)
+{
+    v->is_nmi_masked = false;
+    v->nmi_iret_rip = v->virt.rip;
+    virt_intercept_iret(&v->virt, false);
 }
 
 /* A thread stays with the vCPU that it ran last until it runs another or ends, so that going back
@@ -268,11 +352,17 @@ static void take_answer(struct vcpu *v, const struct vcpu_exit *io)
 /* True: *@io is for the vmm. */
 static bool attend(struct vcpu *v, struct vcpu_exit *io)
 {
-    uint64_t why = __atomic_fetch_and(&v->attention, ~(VCPU_ATTEND_KICK | VCPU_ATTEND_FLUSH),
+    uint64_t why = __atomic_fetch_and(&v->attention, VCPU_ATTEND_INTERRUPT | VCPU_ATTEND_NMI,
                                       __ATOMIC_ACQUIRE);
 
     if (why & VCPU_ATTEND_FLUSH)
         virt_flush(&v->virt);
+    if (why & VCPU_ATTEND_INIT)
+        take_init(v);
+    if (why & VCPU_ATTEND_SIPI)
+        take_sipi(v);
+    if (why & VCPU_ATTEND_NMI)
+        take_nmi(v);
     if (why & VCPU_ATTEND_KICK)
         *io = (struct vcpu_exit){ .reason = VCPU_EXIT_KICK };
     return why & VCPU_ATTEND_KICK;
@@ -297,8 +387,8 @@ enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io)
         }
         if ((v->attention & ~VCPU_ATTEND_INTERRUPT) && attend(v, io))
             break;
-        if (v->is_halted) {
-            wait_halted(v);
+        if (v->activity != VCPU_ACTIVE) {
+            sleep(v);
             continue;
         }
         run_fast(v);
@@ -315,7 +405,10 @@ void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out)
     memcpy(out->exits, v->exits, sizeof(out->exits));
     memcpy(out->trace, v->trace, sizeof(out->trace));
     out->trace_total = v->trace_total;
-    out->is_halted = v->is_halted;
+    out->activity = v->activity;
+    out->is_xapic = vlapic_is_x(&v->hv.lapic);
+    out->is_running = v->is_running;
+    out->host_cpu = v->fpu_cpu ? v->fpu_cpu->arch.id : 0;
     for (unsigned i = 0; i < VCPU_TRACE_COUNT; i++)
         if (out->trace[i].t_ns)
             out->trace[i].t_ns = clock_from_tsc(out->trace[i].t_ns);

@@ -17,6 +17,9 @@ struct partition;
 #define VCPU_ATTEND_INTERRUPT 1ull /* IRR, ISR, TPR or the guest's IF may have changed */
 #define VCPU_ATTEND_KICK      2ull
 #define VCPU_ATTEND_FLUSH     4ull /* the nested tables changed */
+#define VCPU_ATTEND_INIT      8ull
+#define VCPU_ATTEND_SIPI      16ull /* after INIT, when both are set */
+#define VCPU_ATTEND_NMI       32ull
 
 struct vcpu {
     struct object object;
@@ -26,7 +29,10 @@ struct vcpu {
     uint64_t attention;          /* atomic */
     struct thread *thread;       /* sched lock: who runs it, or ran it last; NULL: nobody */
     bool is_running;             /* its thread is in vcpu_run() */
-    bool is_halted;              /* its thread's; read by others under the sched lock */
+    uint32_t activity;   /* enum vcpu_activity; its thread's, others read it under the sched lock */
+    uint8_t sipi_vector; /* atomic: of the last SIPI */
+    bool is_nmi_masked;  /* until the guest's IRET */
+    uint64_t nmi_iret_rip; /* where that IRET was, until the guest has gone on */
     uint64_t xcr0;
     void *fpu;                   /* state while it is in no CPU */
     uint64_t debug_registers[4]; /* DR0 to DR3, likewise */
@@ -38,13 +44,16 @@ struct vcpu {
     struct vcpu_trace trace[VCPU_TRACE_COUNT]; /* t_ns holds the TSC */
 };
 
-enum err vcpu_create(struct partition *p, unsigned index, struct budget *b, struct vcpu **out)
-    MUST_CHECK;
+/* @flags: VCPU_XAPIC. Index 0 is the one that starts; the others wait for a SIPI. */
+enum err vcpu_create(struct partition *p, unsigned index, uint64_t flags, struct budget *b,
+                     struct vcpu **out) MUST_CHECK;
 /* Runs the guest until the vmm is needed. @io: in: the answer, out: the exit. */
 enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io) MUST_CHECK;
 /* @t (the calling thread) lets go of its vCPU. */
 void vcpu_detach(struct thread *t);
 void vcpu_kick(struct vcpu *v);
+/* The guest is about to leave its NMI handler. */
+void vcpu_end_nmi(struct vcpu *v);
 void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out);
 
 /* From the vCPU's own thread. */
@@ -54,7 +63,8 @@ static inline void vcpu_attend(struct vcpu *v, uint64_t why)
 }
 void vcpu_interrupt_self(struct vcpu *v, unsigned vector);
 /* From anywhere, with the sched lock held. */
-void vcpu_interrupt_locked(struct vcpu *v, unsigned vector);
+void vcpu_interrupt_locked(struct vcpu *v, unsigned vector, bool is_level);
+void vcpu_attend_locked(struct vcpu *v, uint64_t why);
 
 /* All vCPUs of @p forget their translations before they next run a guest instruction, once every
  * CPU has been interrupted (flush_all_cpus() does that). */

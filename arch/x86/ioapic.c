@@ -1,16 +1,14 @@
 #include "arch/x86/ioapic.h"
 #include "arch/x86/acpi.h"
+#include "arch/x86/ioapic_regs.h"
 #include "lib/x86/asm.h"
 #include "arch/x86/kernel_map.h"
 #include "arch/x86/lapic.h"
 
-#define IOAPIC_SELECT     0x00
-#define IOAPIC_WINDOW     0x10
-#define IOAPIC_VERSION    1
-#define IOAPIC_ENTRY(pin) (0x10 + 2 * (pin))
-#define ENTRY_LOW_ACTIVE  (1u << 13)
-#define ENTRY_LEVEL       (1u << 15)
-#define ENTRY_MASKED      (1u << 16)
+#define IOAPIC_ENTRY(pin) (IOAPIC_REDIRECT + 2 * (pin))
+#define ENTRY_LOW_ACTIVE  ((uint32_t)IOAPIC_REDIRECT_LOW_ACTIVE)
+#define ENTRY_LEVEL       ((uint32_t)IOAPIC_REDIRECT_LEVEL)
+#define ENTRY_MASKED      ((uint32_t)IOAPIC_REDIRECT_MASKED)
 
 struct ioapic {
     volatile uint8_t *mmio;

@@ -43,6 +43,11 @@ enum err virt_init_cpu(struct cpu *cpu, hpa_t pages) MUST_CHECK;
 /* @page: one zeroed frame that the vCPU keeps. Leaves the state after INIT. */
 void virt_vcpu_init(struct virt_vcpu *v, hpa_t page, hpa_t nested_root);
 
+/* Back to the state after INIT; registers that INIT leaves alone stay. */
+void virt_reset(struct virt_vcpu *v);
+/* The state after a SIPI with @vector: real mode at vector << 12. */
+void virt_start_at(struct virt_vcpu *v, uint8_t vector);
+
 void virt_enter(struct virt_vcpu *v);
 void virt_run(struct virt_vcpu *v);
 void virt_leave(struct virt_vcpu *v);
@@ -58,6 +63,8 @@ bool virt_step_over(struct virt_vcpu *v);
 /* Exceptions and interrupts for the next entry. */
 void virt_inject_exception(struct virt_vcpu *v, unsigned vector, bool has_error, uint32_t error);
 void virt_inject_interrupt(struct virt_vcpu *v, unsigned vector);
+void virt_inject_nmi(struct virt_vcpu *v);
+void virt_intercept_iret(struct virt_vcpu *v, bool is_wanted);
 bool virt_has_event(const struct virt_vcpu *v);
 bool virt_is_interruptible(const struct virt_vcpu *v);
 bool virt_interrupts_enabled(const struct virt_vcpu *v);

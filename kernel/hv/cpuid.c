@@ -10,6 +10,8 @@
 
 #define BIT(n) (1u << (n))
 
+#define SPIN_RETRIES 0xfffu /* before a guest had better tell us that it spins */
+
 /* SSE3 PCLMUL SSSE3 FMA CX16 SSE4.1 SSE4.2 x2APIC MOVBE POPCNT AES XSAVE AVX F16C RDRAND */
 #define ALLOW_1_ECX                                                                         \
     (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(21) | BIT(22) | \
@@ -84,13 +86,33 @@ static void init_hv(struct cpuid_regs *t)
                                 HV_CPUID_VENDOR_EDX };
     t[1].eax = HV_CPUID_INTERFACE;
     t[2] = (struct cpuid_regs){ 1, 10u << 16, 0, 0 }; /* build 1 of 10.0 */
-    t[3].eax = HV_ACCESS_REFERENCE_COUNTER | HV_ACCESS_APIC_MSRS | HV_ACCESS_HYPERCALL_MSRS |
-               HV_ACCESS_VP_INDEX | HV_ACCESS_REFERENCE_TSC | HV_ACCESS_FREQUENCY_MSRS;
+    t[3].eax = HV_ACCESS_REFERENCE_COUNTER | HV_ACCESS_SYNIC | HV_ACCESS_STIMERS |
+               HV_ACCESS_APIC_MSRS | HV_ACCESS_HYPERCALL_MSRS | HV_ACCESS_VP_INDEX |
+               HV_ACCESS_REFERENCE_TSC | HV_ACCESS_GUEST_IDLE | HV_ACCESS_FREQUENCY_MSRS;
     if (cpu_features.has_invariant_tsc)
         t[3].eax |= HV_ACCESS_TSC_INVARIANT;
-    t[3].edx = HV_FEATURE_FREQUENCY_MSRS;
-    t[4] = (struct cpuid_regs){ HV_HINT_RELAXED_TIMING | HV_HINT_NO_AUTO_EOI, UINT32_MAX, 0, 0 };
+    t[3].ebx = HV_MAY_POST_MESSAGES | HV_MAY_SIGNAL_EVENTS;
+    t[3].edx = HV_FEATURE_FREQUENCY_MSRS | HV_FEATURE_CRASH_MSRS | HV_FEATURE_DIRECT_STIMERS |
+               HV_FEATURE_GUEST_IDLE;
+    t[4] = (struct cpuid_regs){ HV_HINT_REMOTE_FLUSH | HV_HINT_RELAXED_TIMING |
+                                    HV_HINT_NO_AUTO_EOI | HV_HINT_CLUSTER_IPI | HV_HINT_EX_MASKS,
+                                SPIN_RETRIES, 0, 0 };
     t[5] = (struct cpuid_regs){ PARTITION_VCPUS_MAX, PARTITION_VCPUS_MAX, 0, 0 };
+}
+
+static uint32_t id_bits(uint32_t count)
+{
+    return count < 2 ? 0 : 32 - (uint32_t)__builtin_clz(count - 1);
+}
+
+void hv_cpuid_set_cpus(struct hv_partition *h, unsigned count)
+{
+    h->basic[1].ebx = (h->basic[1].ebx & 0xff00) | count << 16;
+    h->extended[8].ecx = id_bits(count) << 12 | (count - 1);
+    if (count < 2)
+        return;
+    h->basic[1].edx |= CPUID_1_EDX_HTT;
+    h->extended[1].ecx |= CPUID_EXT1_ECX_CMP_LEGACY;
 }
 
 void hv_cpuid_init(struct hv_partition *h)
@@ -102,10 +124,13 @@ void hv_cpuid_init(struct hv_partition *h)
 
 static void topology(const struct vcpu *v, uint32_t subleaf, struct cpuid_regs *out)
 {
+    uint32_t count = v->partition->vcpu_count;
+
     *out = (struct cpuid_regs){ .ecx = subleaf & 0xff, .edx = v->hv.lapic.id };
-    if (subleaf < 2) {
-        out->ebx = 1;
-        out->ecx |= (subleaf + 1) << 8; /* level type: SMT, then core */
+    if (subleaf < 2) { /* level type: SMT, of one thread, then core */
+        out->eax = subleaf ? id_bits(count) : 0;
+        out->ebx = subleaf ? count : 1;
+        out->ecx |= (subleaf + 1) << 8;
     }
 }
 

@@ -11,6 +11,7 @@ enum err hv_partition_init(struct hv_partition *h, struct budget *b)
     h->lock = SPINLOCK(RANK_PROCESSES);
     h->tsc_offset = 0 - rdtsc();
     h->overlays = kernel_alloc(b, OVERLAY_COUNT * sizeof(struct overlay));
+    vioapic_reset(&h->ioapic);
     hv_cpuid_init(h);
     return h->overlays ? OK : ERR_MEMORY;
 }
@@ -28,6 +29,13 @@ uint64_t hv_guest_tsc(const struct partition *p)
 uint64_t hv_tsc_scale(void)
 {
     return fraction64(10000000, host_clock.tsc_hz);
+}
+
+uint64_t hv_tsc_of_reference_time(const struct partition *p, uint64_t time)
+{
+    uint64_t guest = multiply_divide(time, host_clock.tsc_hz, 10000000);
+
+    return guest >= UINT64_MAX / 2 ? UINT64_MAX : guest + 2 - p->hv.tsc_offset;
 }
 
 uint64_t hv_reference_time(const struct partition *p)

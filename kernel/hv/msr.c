@@ -1,10 +1,12 @@
 /* MSRs: one allow-list, default deny (#GP). What needs locks or memory is done outside the fast
  * path; reads of FS, GS, SYSCALL and SYSENTER registers never get here (svm.c passes them). */
+#include "arch/x86/cpu.h"
 #include "arch/x86/lapic_regs.h"
 #include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
 #include "kernel/hv/hv.h"
 #include "kernel/hv/hv_regs.h"
+#include "kernel/hv/vipi.h"
 #include "kernel/partition.h"
 #include "kernel/vcpu.h"
 #include "lib/string.h"
@@ -18,7 +20,17 @@ static bool read_hv(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     const struct partition *p = v->partition;
 
+    if (msr >= HV_MSR_SCONTROL && msr <= HV_MSR_SINT15)
+        return synic_read_msr(v, msr, value);
+    if (msr >= HV_MSR_STIMER0_CONFIG && msr <= HV_MSR_STIMER3_COUNT)
+        return stimer_read_msr(v, msr, value);
+    if (msr >= HV_MSR_CRASH_P0 && msr <= HV_MSR_CRASH_P4) {
+        *value = p->hv.crash[msr - HV_MSR_CRASH_P0];
+        return true;
+    }
     switch (msr) {
+    case HV_MSR_CRASH_CONTROL: *value = HV_CRASH_NOTIFY | HV_CRASH_HAS_TEXT; return true;
+    case HV_MSR_TSC_INVARIANT: *value = p->hv.tsc_invariant; return cpu_features.has_invariant_tsc;
     case HV_MSR_GUEST_OS_ID: *value = p->hv.guest_os_id; return true;
     case HV_MSR_HYPERCALL: *value = p->hv.hypercall; return true;
     case HV_MSR_VP_INDEX: *value = v->index; return true;
@@ -36,15 +48,16 @@ static bool read_hv(const struct vcpu *v, uint32_t msr, uint64_t *value)
 enum hv_result hv_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value, bool may_be_slow)
 {
     if (is_x2apic(msr))
-        return vlapic_read(v, msr, value) ? HV_DONE : HV_FAULT;
+        return vlapic_read_msr(v, msr, value) ? HV_DONE : HV_FAULT;
+    if (msr == HV_MSR_GUEST_IDLE) {
+        *value = 0;
+        return may_be_slow ? HV_IDLE : HV_SLOW;
+    }
     if (msr >> 28 == 4)
         return read_hv(v, msr, value) ? HV_DONE : HV_FAULT;
     switch (msr) {
     case MSR_TSC: *value = hv_guest_tsc(v->partition); return HV_DONE;
-    case MSR_APIC_BASE:
-        *value = LAPIC_MMIO_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC |
-                 (v->index == 0 ? APIC_BASE_BSP : 0);
-        return HV_DONE;
+    case MSR_APIC_BASE: *value = v->hv.lapic.base; return HV_DONE;
     case MSR_EFER: *value = virt_efer(&v->virt); return HV_DONE;
     case MSR_PAT: *value = virt_pat(&v->virt); return HV_DONE;
     case MSR_TSC_AUX: *value = v->hv.tsc_aux; return HV_DONE;
@@ -74,13 +87,51 @@ static void fill_tsc_page(struct hv_reference_tsc_page *page)
     __atomic_store_n(&page->sequence, 1, __ATOMIC_RELEASE);
 }
 
-static enum hv_result write_os_id(struct partition *p, uint64_t value)
+static enum hv_result eoi(struct vcpu *v, bool may_be_slow)
 {
-    p->hv.guest_os_id = value;
-    if (value || !(p->hv.hypercall & HV_HYPERCALL_ENABLE))
+    unsigned vector;
+
+    if (likely(vlapic_eoi_is_plain(v)))
+        vlapic_eoi(v, &vector);
+    else if (!may_be_slow)
+        return HV_SLOW;
+    else
+        vlapic_eoi_all(v);
+    return HV_DONE;
+}
+
+/* In the format of the APIC's mode. */
+static enum hv_result write_icr(struct vcpu *v, uint64_t value, bool may_be_slow)
+{
+    if (vipi_is_to_self(v, value)) {
+        v->hv.lapic.icr = value;
+        vcpu_interrupt_self(v, value & 0xff);
         return HV_DONE;
-    p->hv.hypercall &= ~HV_HYPERCALL_ENABLE; /* TLFS: without an identity there is no page */
-    return overlay_set(p, OVERLAY_HYPERCALL, false, (gpa_t){ 0 }, NULL) ? HV_FAULT : HV_DONE;
+    }
+    if (!may_be_slow)
+        return HV_SLOW;
+    if (vlapic_is_x2(&v->hv.lapic))
+        return vlapic_write_msr(v, MSR_X2APIC + LAPIC_ICR / 16, value) ? HV_DONE : HV_FAULT;
+    vlapic_write_mmio(v, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));
+    vlapic_write_mmio(v, LAPIC_ICR, (uint32_t)value);
+    return HV_DONE;
+}
+
+static enum hv_result write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value, bool may_be_slow)
+{
+    if (vlapic_is_x2(&v->hv.lapic)) {
+        if (msr == MSR_X2APIC + LAPIC_EOI / 16 && value == 0)
+            return eoi(v, may_be_slow);
+        if (msr == MSR_X2APIC + LAPIC_SELF_IPI / 16 && value >= 16 && value <= 0xff) {
+            vcpu_interrupt_self(v, (unsigned)value);
+            return HV_DONE;
+        }
+        if (msr == MSR_X2APIC + LAPIC_ICR / 16)
+            return write_icr(v, value, may_be_slow);
+    }
+    if (!may_be_slow)
+        return HV_SLOW;
+    return vlapic_write_msr(v, msr, value) ? HV_DONE : HV_FAULT;
 }
 
 static bool is_guest_page(gpa_t gpa)
@@ -88,82 +139,130 @@ static bool is_guest_page(gpa_t gpa)
     return gpa.v < 1ull << 39;
 }
 
-static enum hv_result write_hypercall(struct partition *p, uint64_t value)
+static bool put_overlay(struct partition *p, unsigned slot, uint64_t value, void **page)
 {
     gpa_t gpa = { value & HV_PAGE_ADDRESS };
+    bool is_on = value & HV_PAGE_ENABLE;
+
+    return (!is_on || is_guest_page(gpa)) && overlay_set(p, slot, is_on, gpa, page) == OK;
+}
+
+bool hv_set_overlay(struct partition *p, unsigned slot, uint64_t value, void **page)
+{
+    bool is_good;
+
+    spin_lock(&p->hv.lock);
+    is_good = put_overlay(p, slot, value, page);
+    spin_unlock(&p->hv.lock);
+    return is_good;
+}
+
+static bool write_hypercall(struct partition *p, uint64_t value)
+{
     void *page;
 
     if (p->hv.hypercall & HV_HYPERCALL_LOCKED)
-        return HV_DONE; /* TLFS: immutable once locked */
+        return true; /* TLFS: immutable once locked */
     if (!p->hv.guest_os_id)
         value &= ~HV_HYPERCALL_ENABLE;
-    if ((value & HV_HYPERCALL_ENABLE) && !is_guest_page(gpa))
-        return HV_FAULT;
-    if (overlay_set(p, OVERLAY_HYPERCALL, value & HV_HYPERCALL_ENABLE, gpa, &page))
-        return HV_FAULT;
+    if (!put_overlay(p, OVERLAY_HYPERCALL, value, &page))
+        return false;
     fill_hypercall_page(page);
     p->hv.hypercall = value;
-    return HV_DONE;
+    return true;
 }
 
-static enum hv_result write_reference_tsc(struct partition *p, uint64_t value)
+static bool write_reference_tsc(struct partition *p, uint64_t value)
 {
-    gpa_t gpa = { value & HV_PAGE_ADDRESS };
     void *page;
 
-    if ((value & HV_PAGE_ENABLE) && !is_guest_page(gpa))
-        return HV_FAULT;
-    if (overlay_set(p, OVERLAY_REFERENCE_TSC, value & HV_PAGE_ENABLE, gpa, &page))
-        return HV_FAULT;
+    if (!put_overlay(p, OVERLAY_REFERENCE_TSC, value, &page))
+        return false;
     fill_tsc_page(page);
     p->hv.reference_tsc = value;
-    return HV_DONE;
+    return true;
 }
 
-static enum hv_result write_vp_assist(struct vcpu *v, uint64_t value)
+static bool write_vp_assist(struct vcpu *v, uint64_t value)
 {
-    gpa_t gpa = { value & HV_PAGE_ADDRESS };
-
-    if ((value & HV_PAGE_ENABLE) && !is_guest_page(gpa))
-        return HV_FAULT;
-    if (overlay_set(v->partition, OVERLAY_VP_ASSIST + v->index, value & HV_PAGE_ENABLE, gpa, NULL))
-        return HV_FAULT;
+    if (!put_overlay(v->partition, OVERLAY_VP_ASSIST + v->index, value, NULL))
+        return false;
     v->hv.vp_assist = value;
-    return HV_DONE;
+    return true;
 }
 
-static enum hv_result write_page_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+/* TLFS: without an identity there is no hypercall page. */
+static bool write_os_id(struct partition *p, uint64_t value)
+{
+    p->hv.guest_os_id = value;
+    if (value || !(p->hv.hypercall & HV_HYPERCALL_ENABLE))
+        return true;
+    p->hv.hypercall &= ~HV_HYPERCALL_ENABLE;
+    return put_overlay(p, OVERLAY_HYPERCALL, 0, NULL);
+}
+
+static bool write_tsc_invariant(struct partition *p, uint64_t value)
+{
+    if (!cpu_features.has_invariant_tsc || value > 1)
+        return false;
+    p->hv.tsc_invariant = value;
+    return true;
+}
+
+static bool write_partition_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     struct partition *p = v->partition;
-    enum hv_result result;
 
-    spin_lock(&p->hv.lock);
-    result = msr == HV_MSR_GUEST_OS_ID     ? write_os_id(p, value)
-             : msr == HV_MSR_HYPERCALL     ? write_hypercall(p, value)
-             : msr == HV_MSR_REFERENCE_TSC ? write_reference_tsc(p, value)
-                                           : write_vp_assist(v, value);
-    spin_unlock(&p->hv.lock);
+    switch (msr) {
+    case HV_MSR_GUEST_OS_ID: return write_os_id(p, value);
+    case HV_MSR_HYPERCALL: return write_hypercall(p, value);
+    case HV_MSR_REFERENCE_TSC: return write_reference_tsc(p, value);
+    case HV_MSR_VP_ASSIST: return write_vp_assist(v, value);
+    case HV_MSR_TSC_INVARIANT: return write_tsc_invariant(p, value);
+    default: return false;
+    }
+}
+
+static enum hv_result write_crash(struct partition *p, uint32_t msr, uint64_t value)
+{
+    if (msr == HV_MSR_CRASH_CONTROL)
+        return value & HV_CRASH_NOTIFY ? (p->hv.crash_control = value, HV_CRASH) : HV_DONE;
+    p->hv.crash[msr - HV_MSR_CRASH_P0] = value;
+    return HV_DONE;
+}
+
+static enum hv_result write_hv_slowly(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    struct hv_partition *h = &v->partition->hv;
+    enum hv_result result;
+    bool is_good;
+
+    if (msr >= HV_MSR_SCONTROL && msr <= HV_MSR_SINT15)
+        return synic_write_msr(v, msr, value) ? HV_DONE : HV_FAULT;
+    if (msr >= HV_MSR_STIMER0_CONFIG && msr <= HV_MSR_STIMER3_COUNT)
+        return stimer_write_msr(v, msr, value) ? HV_DONE : HV_FAULT;
+    spin_lock(&h->lock);
+    if (msr >= HV_MSR_CRASH_P0 && msr <= HV_MSR_CRASH_CONTROL) {
+        result = write_crash(v->partition, msr, value);
+    } else {
+        is_good = write_partition_msr(v, msr, value);
+        result = is_good ? HV_DONE : HV_FAULT;
+    }
+    spin_unlock(&h->lock);
     return result;
 }
 
 static enum hv_result write_hv(struct vcpu *v, uint32_t msr, uint64_t value, bool may_be_slow)
 {
     switch (msr) {
-    case HV_MSR_GUEST_OS_ID:
-    case HV_MSR_HYPERCALL:
-    case HV_MSR_REFERENCE_TSC:
-    case HV_MSR_VP_ASSIST: return may_be_slow ? write_page_msr(v, msr, value) : HV_SLOW;
-    case HV_MSR_EOI: vlapic_eoi(v); return HV_DONE;
-    case HV_MSR_ICR:
-        if (!may_be_slow)
-            return HV_SLOW;
-        return vlapic_write(v, MSR_X2APIC + LAPIC_ICR / 16, value) ? HV_DONE : HV_FAULT;
+    case HV_MSR_EOI: return eoi(v, may_be_slow);
+    case HV_MSR_ICR: return write_icr(v, value, may_be_slow);
     case HV_MSR_TPR:
         if (value > 0xff)
             return HV_FAULT;
         vlapic_set_tpr(v, (uint32_t)value);
         return HV_DONE;
-    default: return HV_FAULT;
+    default: return may_be_slow ? write_hv_slowly(v, msr, value) : HV_SLOW;
     }
 }
 
@@ -194,12 +293,8 @@ static enum hv_result write_address(uint32_t msr, uint64_t value)
 
 enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool may_be_slow)
 {
-    if (msr == MSR_X2APIC + LAPIC_EOI / 16 && value == 0) {
-        vlapic_eoi(v);
-        return HV_DONE;
-    }
     if (is_x2apic(msr))
-        return !may_be_slow ? HV_SLOW : vlapic_write(v, msr, value) ? HV_DONE : HV_FAULT;
+        return write_x2apic(v, msr, value, may_be_slow);
     if (msr >> 28 == 4)
         return write_hv(v, msr, value, may_be_slow);
     switch (msr) {
@@ -211,10 +306,9 @@ enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool m
     case MSR_SYSENTER_ESP:
     case MSR_SYSENTER_EIP: return write_address(msr, value);
     case MSR_APIC_BASE:
-        return (value & (APIC_BASE_ENABLE | APIC_BASE_X2APIC)) ==
-                       (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
-                   ? HV_DONE
-                   : HV_FAULT;
+        if (!may_be_slow)
+            return HV_SLOW;
+        return vlapic_write_base(v, value) ? HV_DONE : HV_FAULT;
     case MSR_EFER: return virt_set_efer(&v->virt, value) ? HV_FAULT : HV_DONE;
     case MSR_PAT:
         if (!is_pat_valid(value))

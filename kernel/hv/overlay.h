@@ -1,7 +1,8 @@
 /* Overlay pages: kernel pages that lie over the guest's memory while an MSR of the guest says so;
  * the RAM beneath is kept and seen again when the overlay is disabled or moved (TLFS, "GPA Overlay
  * Pages"). When several overlays name one guest page, the one that comes first in this order is
- * seen: hypercall page, reference TSC page, then VP assist pages by VP index. */
+ * seen: hypercall page, reference TSC page, then VP assist, message and event pages, each by VP
+ * index. */
 #pragma once
 #include "arch/x86/paging.h"
 #include "lib/err.h"
@@ -13,7 +14,9 @@ enum overlay_slot {
     OVERLAY_HYPERCALL,
     OVERLAY_REFERENCE_TSC,
     OVERLAY_VP_ASSIST, /* + VP index */
-    OVERLAY_COUNT = OVERLAY_VP_ASSIST + 64,
+    OVERLAY_MESSAGES = OVERLAY_VP_ASSIST + 64,
+    OVERLAY_EVENTS = OVERLAY_MESSAGES + 64,
+    OVERLAY_COUNT = OVERLAY_EVENTS + 64,
 };
 
 struct overlay {

@@ -1,16 +1,23 @@
 #include "kernel/hv/vlapic.h"
 #include "lib/x86/asm.h"
 #include "arch/x86/lapic_regs.h"
-#include "lib/x86/regs.h"
-#include "arch/x86/tsc.h"
+#include "kernel/hv/hv.h"
+#include "kernel/hv/vioapic.h"
+#include "kernel/hv/vipi.h"
+#include "kernel/partition.h"
 #include "kernel/sched.h"
 #include "kernel/vcpu.h"
-#include "lib/muldiv.h"
+#include "lib/string.h"
 
 #define VERSION            ((VLAPIC_LVT_COUNT - 1) << 16 | 0x14)
 #define LVT_WRITABLE       0x0001f7ffu
 #define LVT_TIMER_WRITABLE (LAPIC_LVT_VECTOR | LAPIC_LVT_MASKED | LAPIC_LVT_TIMER_MODE)
-enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR };
+#define LVT_TIMER          0
+#define SVR_WRITABLE       0x3ffu
+#define DIVIDE_WRITABLE    0xbu
+#define ICR_WRITABLE       0xffffffff000ccfffull /* but the read-only "pending" */
+
+/* ---- which interrupt is next ---- */
 
 static unsigned highest_bit(const uint64_t set[4])
 {
@@ -36,20 +43,64 @@ int vlapic_highest(const struct vlapic *a)
     return (int)vector;
 }
 
-void vlapic_accept(struct vlapic *a, unsigned vector)
+int vlapic_highest_request(const struct vlapic *a)
 {
-    __atomic_and_fetch(&a->irr[vector / 64], ~(1ull << vector % 64), __ATOMIC_RELAXED);
-    a->isr[vector / 64] |= 1ull << vector % 64;
+    unsigned vector = highest_bit(a->irr);
+
+    return vector ? (int)vector : -1;
 }
 
-void vlapic_eoi(struct vcpu *v)
+bool vlapic_request(struct vlapic *a, unsigned vector, bool is_level)
+{
+    uint64_t bit = 1ull << vector % 64;
+
+    if (!(a->base & APIC_BASE_ENABLE) || !(a->svr & LAPIC_SVR_ENABLE) || vector < 16)
+        return false;
+    if (is_level)
+        __atomic_or_fetch(&a->tmr[vector / 64], bit, __ATOMIC_RELAXED);
+    else
+        __atomic_and_fetch(&a->tmr[vector / 64], ~bit, __ATOMIC_RELAXED);
+    __atomic_or_fetch(&a->irr[vector / 64], bit, __ATOMIC_RELEASE);
+    return true;
+}
+
+void vlapic_accept(struct vlapic *a, unsigned vector)
+{
+    uint64_t bit = 1ull << vector % 64;
+
+    __atomic_and_fetch(&a->irr[vector / 64], ~bit, __ATOMIC_RELAXED);
+    if (!(a->auto_eoi[vector / 64] & bit))
+        a->isr[vector / 64] |= bit;
+}
+
+bool vlapic_eoi_is_plain(const struct vcpu *v)
+{
+    unsigned vector = highest_bit(v->hv.lapic.isr);
+
+    return !(v->hv.lapic.tmr[vector / 64] & 1ull << vector % 64) && !v->hv.synic.waiting;
+}
+
+bool vlapic_eoi(struct vcpu *v, unsigned *vector)
 {
     struct vlapic *a = &v->hv.lapic;
-    unsigned vector = highest_bit(a->isr);
+    uint64_t bit;
 
-    a->isr[vector / 64] &= ~(1ull << vector % 64);
+    *vector = highest_bit(a->isr);
+    bit = 1ull << *vector % 64;
+    a->isr[*vector / 64] &= ~bit;
     if (highest_bit(a->irr))
         vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+    return a->tmr[*vector / 64] & bit;
+}
+
+void vlapic_eoi_all(struct vcpu *v)
+{
+    unsigned vector;
+
+    if (vlapic_eoi(v, &vector))
+        vioapic_eoi(v->partition, vector);
+    if (v->hv.synic.waiting)
+        synic_retry(v);
 }
 
 void vlapic_set_tpr(struct vcpu *v, uint32_t tpr)
@@ -58,101 +109,59 @@ void vlapic_set_tpr(struct vcpu *v, uint32_t tpr)
     vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
 }
 
-/* ---- timer ---- */
+/* ---- modes ---- */
 
-static uint64_t ticks_per_count(const struct vlapic *a)
+static void set_identity(struct vlapic *a)
 {
-    unsigned code = (a->timer_divide & 3) | (a->timer_divide >> 1 & 4);
-
-    return 1ull << ((code + 1) & 7); /* 0: by 2 ... 6: by 128, 7: by 1 */
+    a->ldr = vlapic_is_x2(a) ? (a->id >> 4) << 16 | 1u << (a->id & 15) : 0;
+    a->dfr = UINT32_MAX;
 }
 
-static uint64_t count_to_tsc(const struct vlapic *a, uint64_t count)
+void vlapic_init(struct vlapic *a)
 {
-    return multiply_divide(count * ticks_per_count(a), host_clock.tsc_hz, VLAPIC_TIMER_HZ);
-}
+    struct vlapic old;
 
-static void timer_fire(struct timer *t)
-{
-    struct vlapic *a = container_of(t, struct vlapic, timer);
-    struct vcpu *v = container_of(a, struct vcpu, hv.lapic);
-
-    if ((a->lvt[LVT_TIMER] & LAPIC_LVT_TIMER_MODE) == LAPIC_LVT_TIMER_PERIODIC) {
-        uint64_t period = max(count_to_tsc(a, a->timer_initial), 1ull);
-        uint64_t now = rdtsc();
-
-        a->timer_start_tsc = a->timer_deadline_tsc;
-        if (now > a->timer_start_tsc) /* ticks that a paused guest missed are gone */
-            a->timer_start_tsc += (now - a->timer_start_tsc) / period * period;
-        a->timer_deadline_tsc = a->timer_start_tsc + period;
-        timer_arm_locked(t, a->timer_deadline_tsc);
-    } else {
-        a->timer_deadline_tsc = UINT64_MAX;
-    }
-    if (!(a->lvt[LVT_TIMER] & LAPIC_LVT_MASKED))
-        vcpu_interrupt_locked(v, a->lvt[LVT_TIMER] & LAPIC_LVT_VECTOR);
-}
-
-static void arm(struct vlapic *a)
-{
-    spin_lock(&sched_lock);
-    a->timer_start_tsc = rdtsc();
-    a->timer_deadline_tsc = UINT64_MAX;
-    if (a->timer_initial)
-        a->timer_deadline_tsc = a->timer_start_tsc + count_to_tsc(a, a->timer_initial);
-    a->timer.fire = timer_fire;
-    timer_arm_locked(&a->timer, a->timer_deadline_tsc);
-    spin_unlock(&sched_lock);
-}
-
-static uint32_t current_count(const struct vlapic *a)
-{
-    uint64_t now = rdtsc(), deadline = a->timer_deadline_tsc;
-
-    if (deadline == UINT64_MAX || deadline <= now)
-        return 0;
-    return (uint32_t)(multiply_divide(deadline - now, VLAPIC_TIMER_HZ, host_clock.tsc_hz) /
-                      ticks_per_count(a));
-}
-
-void vlapic_stop(struct vlapic *a)
-{
-    spin_lock(&sched_lock);
-    timer_cancel_locked(&a->timer);
-    spin_unlock(&sched_lock);
-}
-
-void vlapic_reset(struct vlapic *a, uint32_t id)
-{
-    *a = (struct vlapic){ .id = id, .svr = 0xff, .timer_deadline_tsc = UINT64_MAX };
+    vlapic_stop(a);
+    old = *a;
+    *a = (struct vlapic){
+        .id = old.id, .base = old.base, .svr = 0xff, .timer_deadline_tsc = UINT64_MAX
+    };
+    memcpy(a->auto_eoi, old.auto_eoi, sizeof(a->auto_eoi)); /* the SynIC's */
     for (unsigned i = 0; i < VLAPIC_LVT_COUNT; i++)
         a->lvt[i] = LAPIC_LVT_MASKED;
+    set_identity(a);
 }
 
-/* ---- interrupts between vCPUs ---- */
-
-/* One vCPU a VM so far: what is for itself arrives, what is for others finds nobody. */
-static void send(struct vcpu *v, uint64_t icr)
+void vlapic_reset(struct vlapic *a, uint32_t id, uint64_t base)
 {
-    uint32_t vector = icr & 0xff, destination = (uint32_t)(icr >> 32);
-    uint32_t shorthand = icr & LAPIC_ICR_SHORTHAND;
-    bool is_logical = icr & LAPIC_ICR_LOGICAL;
-    bool is_for_me = shorthand == LAPIC_ICR_TO_SELF || shorthand == LAPIC_ICR_TO_ALL;
-
-    if (!shorthand)
-        is_for_me =
-            destination == UINT32_MAX || (is_logical ? !(destination >> 16) && (destination & 1)
-                                                     : destination == v->hv.lapic.id);
-    if (!is_for_me ||
-        ((icr & LAPIC_ICR_MODE) != LAPIC_ICR_FIXED && (icr & LAPIC_ICR_MODE) != LAPIC_ICR_LOWEST))
-        return;
-    if (vector < 16)
-        v->hv.lapic.esr |= LAPIC_ESR_SEND_VECTOR;
-    else
-        vcpu_interrupt_self(v, vector);
+    a->id = id;
+    a->base = base;
+    vlapic_init(a);
 }
 
-/* ---- registers ---- */
+/* Off, xAPIC, x2APIC: up one step at a time, down only to off. The page does not move. */
+bool vlapic_write_base(struct vcpu *v, uint64_t value)
+{
+    struct vlapic *a = &v->hv.lapic;
+    uint64_t mode = value & (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+    uint64_t old = a->base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+
+    if ((value & ~(APIC_BASE_BSP | APIC_BASE_ENABLE | APIC_BASE_X2APIC)) != LAPIC_MMIO_BASE)
+        return false;
+    if (mode == old)
+        return true;
+    if (mode == APIC_BASE_X2APIC || (mode == APIC_BASE_ENABLE && old) ||
+        (mode == (APIC_BASE_ENABLE | APIC_BASE_X2APIC) && !old))
+        return false;
+    a->base = LAPIC_MMIO_BASE | (a->base & APIC_BASE_BSP) | mode;
+    if (mode)
+        set_identity(a);
+    else
+        vlapic_init(a);
+    return true;
+}
+
+/* ---- registers that both modes have, by their offset in the page ---- */
 
 static uint32_t *lvt_of(struct vlapic *a, uint32_t reg)
 {
@@ -161,15 +170,16 @@ static uint32_t *lvt_of(struct vlapic *a, uint32_t reg)
                : NULL;
 }
 
-static uint64_t read_set(const uint64_t set[4], unsigned word)
+static uint32_t read_set(const uint64_t set[4], uint32_t reg)
 {
-    return set[word / 2] >> word % 2 * 32 & UINT32_MAX;
+    unsigned word = (reg & 0x7f) / 16;
+
+    return (uint32_t)(set[word / 2] >> word % 2 * 32);
 }
 
-bool vlapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+static bool read_register(struct vcpu *v, uint32_t reg, uint64_t *value)
 {
     struct vlapic *a = &v->hv.lapic;
-    uint32_t reg = (msr - MSR_X2APIC) * 16;
     const uint32_t *lvt = lvt_of(a, reg);
 
     if (lvt) {
@@ -177,11 +187,7 @@ bool vlapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
         return true;
     }
     if (reg >= LAPIC_ISR && reg < LAPIC_ESR) {
-        unsigned word = (reg & 0x7f) / 16;
-
-        *value = reg < LAPIC_TMR   ? read_set(a->isr, word)
-                 : reg < LAPIC_IRR ? 0 /* nothing is level-triggered */
-                                   : read_set(a->irr, word);
+        *value = read_set(reg < LAPIC_TMR ? a->isr : reg < LAPIC_IRR ? a->tmr : a->irr, reg);
         return true;
     }
     switch (reg) {
@@ -189,36 +195,31 @@ bool vlapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case LAPIC_VERSION: *value = VERSION; return true;
     case LAPIC_TPR: *value = a->tpr; return true;
     case LAPIC_PPR: *value = processor_priority(a); return true;
-    case LAPIC_LDR: *value = (a->id >> 4) << 16 | 1u << (a->id & 15); return true;
+    case LAPIC_LDR: *value = a->ldr; return true;
     case LAPIC_SVR: *value = a->svr; return true;
     case LAPIC_ESR: *value = a->esr; return true;
     case LAPIC_ICR: *value = a->icr; return true;
     case LAPIC_TIMER_INITIAL: *value = a->timer_initial; return true;
-    case LAPIC_TIMER_CURRENT: *value = current_count(a); return true;
+    case LAPIC_TIMER_CURRENT: *value = vlapic_timer_count(a); return true;
     case LAPIC_TIMER_DIVIDE: *value = a->timer_divide; return true;
     default: return false;
     }
 }
 
-static void write_lvt(struct vcpu *v, uint32_t *lvt, uint32_t value)
+static void write_lvt(struct vlapic *a, uint32_t *lvt, uint32_t value)
 {
-    struct vlapic *a = &v->hv.lapic;
-    bool is_timer = lvt == &a->lvt[LVT_TIMER];
     uint32_t old_mode = *lvt & LAPIC_LVT_TIMER_MODE;
 
     *lvt = value | (a->svr & LAPIC_SVR_ENABLE ? 0 : LAPIC_LVT_MASKED);
-    if (is_timer && (value & LAPIC_LVT_TIMER_MODE) != old_mode) {
+    if (lvt == &a->lvt[LVT_TIMER] && (value & LAPIC_LVT_TIMER_MODE) != old_mode) {
         a->timer_initial = 0; /* a new mode disarms */
-        arm(a);
+        vlapic_timer_arm(a);
     }
 }
 
-static bool is_lvt_value_valid(const struct vlapic *a, const uint32_t *lvt, uint64_t value)
+static uint32_t lvt_writable(const struct vlapic *a, const uint32_t *lvt)
 {
-    if (lvt == &a->lvt[LVT_TIMER])
-        return !(value & ~(uint64_t)LVT_TIMER_WRITABLE) &&
-               (value & LAPIC_LVT_TIMER_MODE) <= LAPIC_LVT_TIMER_PERIODIC;
-    return !(value & ~(uint64_t)LVT_WRITABLE);
+    return lvt == &a->lvt[LVT_TIMER] ? LVT_TIMER_WRITABLE : LVT_WRITABLE;
 }
 
 static void write_svr(struct vlapic *a, uint32_t value)
@@ -228,55 +229,112 @@ static void write_svr(struct vlapic *a, uint32_t value)
         a->lvt[i] |= LAPIC_LVT_MASKED;
 }
 
-bool vlapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
+/* @value has passed the checks of its mode. False: there is no such register. */
+static bool write_register(struct vcpu *v, uint32_t reg, uint64_t value)
 {
     struct vlapic *a = &v->hv.lapic;
-    uint32_t reg = (msr - MSR_X2APIC) * 16;
     uint32_t *lvt = lvt_of(a, reg);
 
     if (lvt) {
-        if (!is_lvt_value_valid(a, lvt, value))
-            return false;
-        write_lvt(v, lvt, (uint32_t)value);
+        write_lvt(a, lvt, (uint32_t)value);
         return true;
     }
-    if (reg != LAPIC_ICR && value >> 32)
-        return false;
     switch (reg) {
-    case LAPIC_TPR:
-        if (value > 0xff)
-            return false;
-        vlapic_set_tpr(v, (uint32_t)value);
+    case LAPIC_TPR: vlapic_set_tpr(v, (uint32_t)value); return true;
+    case LAPIC_EOI: vlapic_eoi_all(v); return true;
+    case LAPIC_SVR: write_svr(a, (uint32_t)value); return true;
+    case LAPIC_ESR:
+        a->esr = a->errors;
+        a->errors = 0;
         return true;
-    case LAPIC_EOI:
-        if (value)
-            return false;
-        vlapic_eoi(v);
-        return true;
-    case LAPIC_SVR:
-        if (value & ~0x3ffull)
-            return false;
-        write_svr(a, (uint32_t)value);
-        return true;
-    case LAPIC_ESR: a->esr = 0; return value == 0;
     case LAPIC_ICR:
-        a->icr = value;
-        send(v, value);
-        return true;
-    case LAPIC_SELF_IPI:
-        if (value > 0xff)
-            return false;
-        send(v, LAPIC_ICR_TO_SELF | value);
+        a->icr = value & ICR_WRITABLE;
+        vipi_send_icr(v, a->icr);
         return true;
     case LAPIC_TIMER_INITIAL:
         a->timer_initial = (uint32_t)value;
-        arm(a);
+        vlapic_timer_arm(a);
         return true;
-    case LAPIC_TIMER_DIVIDE:
-        if (value & ~0xbull)
-            return false;
-        a->timer_divide = (uint32_t)value;
-        return true;
+    case LAPIC_TIMER_DIVIDE: a->timer_divide = (uint32_t)value; return true;
     default: return false;
     }
+}
+
+/* ---- x2APIC: reserved bits fault ---- */
+
+bool vlapic_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    return vlapic_is_x2(&v->hv.lapic) && read_register(v, (msr - MSR_X2APIC) * 16, value);
+}
+
+/* The bits that may be set; 0: read-only or not there. */
+static uint64_t writable_bits(struct vlapic *a, uint32_t reg)
+{
+    const uint32_t *lvt = lvt_of(a, reg);
+
+    if (lvt)
+        return lvt_writable(a, lvt);
+    switch (reg) {
+    case LAPIC_TPR:
+    case LAPIC_SELF_IPI: return 0xff;
+    case LAPIC_SVR: return SVR_WRITABLE;
+    case LAPIC_ICR: return ICR_WRITABLE;
+    case LAPIC_TIMER_INITIAL: return UINT32_MAX;
+    case LAPIC_TIMER_DIVIDE: return DIVIDE_WRITABLE;
+    default: return 0; /* EOI and ESR take 0 only */
+    }
+}
+
+bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    struct vlapic *a = &v->hv.lapic;
+    uint32_t reg = (msr - MSR_X2APIC) * 16;
+
+    if (!vlapic_is_x2(a) || (value & ~writable_bits(a, reg)))
+        return false;
+    if (reg == LAPIC_LVT_TIMER && (value & LAPIC_LVT_TIMER_MODE) > LAPIC_LVT_TIMER_PERIODIC)
+        return false;
+    if (reg == LAPIC_SELF_IPI) {
+        vipi_send_icr(v, LAPIC_ICR_TO_SELF | value);
+        return true;
+    }
+    return write_register(v, reg, value);
+}
+
+/* ---- xAPIC: reserved bits are ignored ---- */
+
+uint32_t vlapic_read_mmio(struct vcpu *v, uint32_t offset)
+{
+    struct vlapic *a = &v->hv.lapic;
+    uint64_t value = 0;
+
+    switch (offset) {
+    case LAPIC_ID: return a->id << 24;
+    case LAPIC_DFR: return a->dfr;
+    case LAPIC_ICR_HIGH: return (uint32_t)(a->icr >> 32);
+    default: break;
+    }
+    if (!read_register(v, offset, &value))
+        a->errors |= LAPIC_ESR_ILLEGAL_REGISTER;
+    return (uint32_t)value;
+}
+
+void vlapic_write_mmio(struct vcpu *v, uint32_t offset, uint32_t value)
+{
+    struct vlapic *a = &v->hv.lapic;
+
+    switch (offset) {
+    case LAPIC_ID: return; /* the id is the machine's */
+    case LAPIC_LDR: a->ldr = value & 0xff000000; return;
+    case LAPIC_DFR: a->dfr = value | 0x0fffffff; return;
+    case LAPIC_ICR_HIGH: a->icr = (uint64_t)(value & 0xff000000) << 32 | (uint32_t)a->icr; return;
+    case LAPIC_ICR: write_register(v, offset, (a->icr & ~(uint64_t)UINT32_MAX) | value); return;
+    case LAPIC_EOI:
+    case LAPIC_ESR: write_register(v, offset, 0); return;
+    default: break;
+    }
+    if (offset == LAPIC_LVT_TIMER && (value & LAPIC_LVT_TIMER_MODE) > LAPIC_LVT_TIMER_PERIODIC)
+        value &= ~(uint32_t)LAPIC_LVT_TIMER_DEADLINE;
+    if (!write_register(v, offset, value & writable_bits(a, offset)))
+        a->errors |= LAPIC_ESR_ILLEGAL_REGISTER;
 }

@@ -51,6 +51,14 @@ enum err call_channel_map(struct call *c);
 enum err call_channel_signal(struct call *c);
 enum err call_channel_send_handle(struct call *c);
 enum err call_channel_take_handle(struct call *c);
+/* guest_interrupts.c */
+enum err call_ioapic_create(struct call *c);
+enum err call_ioapic_set(struct call *c);
+enum err call_synic_post(struct call *c);
+enum err call_synic_signal(struct call *c);
+enum err call_port_create(struct call *c);
+enum err call_port_take(struct call *c);
+enum err call_guest_crash(struct call *c);
 /* guests.c */
 enum err call_partition_create(struct call *c);
 enum err call_partition_populate(struct call *c);

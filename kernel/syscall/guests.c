@@ -95,7 +95,8 @@ enum err call_vcpu_create(struct call *c)
     enum err err = c->b < PARTITION_VCPUS_MAX ? attach(c) : ERR_ARGUMENT;
 
     if (!err)
-        err = vcpu_create(SUBJECT_OF(c, partition), (unsigned)c->b, process_current()->budget, &v);
+        err = vcpu_create(SUBJECT_OF(c, partition), (unsigned)c->b, c->c, process_current()->budget,
+                          &v);
     return err ? err : call_hand_out(c, &v->object);
 }
 

@@ -2,6 +2,8 @@
 #include "kernel/budget.h"
 #include "kernel/channel.h"
 #include "kernel/interrupt.h"
+#include "kernel/partition.h"
+#include "kernel/port.h"
 #include "kernel/region.h"
 #include "kernel/syscall/call.h"
 #include "kernel/timer_object.h"
@@ -36,6 +38,9 @@ static struct binding *binding_of(struct call *c, uint64_t event)
     case OBJECT_TIMER: return event == BIND_TIMER ? &SUBJECT_OF(c, timer_object)->on_expire : NULL;
     case OBJECT_INTERRUPT:
         return event == BIND_INTERRUPT ? &SUBJECT_OF(c, interrupt)->on_raise : NULL;
+    case OBJECT_PORT: return event == BIND_PORT ? &SUBJECT_OF(c, port)->on_arrival : NULL;
+    case OBJECT_PARTITION:
+        return event == BIND_SLOT_FREE ? &SUBJECT_OF(c, partition)->on_slot_free : NULL;
     default: return NULL;
     }
 }

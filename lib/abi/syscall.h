@@ -48,17 +48,25 @@ enum syscall {
     SYS_VIEW_MAP,           /* (h) -> address in the caller */
     SYS_VIEW_REVOKE,        /* (h): borrowers read junk from now on */
     SYS_VIEW_EPOCH,         /* (h) -> 0 live, 1 revoked */
-    SYS_VCPU_CREATE,        /* (partition h, index) -> h */
+    SYS_VCPU_CREATE,        /* (partition h, index, VCPU_XAPIC or 0) -> h */
     SYS_VCPU_RUN,           /* (h, struct vcpu_exit *): in: the answer, out: the next exit */
     SYS_VCPU_KICK,          /* (h): its vcpu_run returns VCPU_EXIT_KICK */
     SYS_VCPU_GET,           /* (h, struct vcpu_state *) */
     SYS_VCPU_SET,           /* (h, struct vcpu_state *) */
-    SYS_IOPORT_READ,        /* (h, port, width bytes) -> value */
-    SYS_IOPORT_WRITE,       /* (h, port, width bytes, value) */
-    SYS_INTERRUPT_ACK,      /* (h): may be raised again */
-    SYS_HOST_INFO,          /* (struct host_info *) */
-    SYS_HOST_POWEROFF,      /* (): does not return where the machine can; else ERR_UNSUPPORTED */
-    SYS_DEBUG,              /* (enum debug_op, argument, pointer, bytes): debug build only */
+    SYS_IOAPIC_CREATE,      /* (partition h): it has an IOAPIC; before its vCPUs run */
+    SYS_IOAPIC_SET,         /* (partition h, pin, level 0 or 1) */
+    SYS_SYNIC_POST,         /* (partition h, vp << 8 | SINT, struct synic_message *): ERR_FULL: the
+                               slot is taken, BIND_SLOT_FREE tells when to try again */
+    SYS_SYNIC_SIGNAL,       /* (partition h, vp << 8 | SINT, event flag) */
+    SYS_PORT_CREATE,   /* (partition h, connection id, count of event flags or 0: messages) -> h */
+    SYS_PORT_TAKE,     /* (h, struct hv_post_message *) -> flags: ERR_EMPTY */
+    SYS_GUEST_CRASH,   /* (partition h, struct guest_crash *): what the guest reported */
+    SYS_IOPORT_READ,   /* (h, port, width bytes) -> value */
+    SYS_IOPORT_WRITE,  /* (h, port, width bytes, value) */
+    SYS_INTERRUPT_ACK, /* (h): may be raised again */
+    SYS_HOST_INFO,     /* (struct host_info *) */
+    SYS_HOST_POWEROFF, /* (): does not return where the machine can; else ERR_UNSUPPORTED */
+    SYS_DEBUG,         /* (enum debug_op, argument, pointer, bytes): debug build only */
     SYS_COUNT,
 };
 
@@ -83,6 +91,8 @@ enum bind_event {
     BIND_BUDGET_EMPTY, /* budget: nothing is charged to it any more */
     BIND_TIMER,        /* timer: expired */
     BIND_INTERRUPT,    /* interrupt: raised; SYS_INTERRUPT_ACK to hear the next */
+    BIND_PORT,         /* port: a message or an event has come */
+    BIND_SLOT_FREE,    /* partition: a message slot that was taken is free */
 };
 
 /* ---- what a program finds when it starts, mapped read-only at STARTUP_VA ---- */
@@ -188,6 +198,7 @@ enum exit_kind {
     EXIT_INSTRUCTION, /* other intercepted instructions: VMRUN, MONITOR, INVLPGA, ... */
     EXIT_SHUTDOWN,    /* triple fault */
     EXIT_INVALID,     /* the CPU refused the guest's state */
+    EXIT_IRET,        /* after an NMI */
     EXIT_OTHER,
     EXIT_KIND_COUNT,
 };
@@ -214,9 +225,28 @@ struct vcpu_info {
     uint64_t exits[EXIT_KIND_COUNT];
     uint64_t trace_total;                      /* exits since creation */
     struct vcpu_trace trace[VCPU_TRACE_COUNT]; /* entry n of the exits is at n % VCPU_TRACE_COUNT */
-    uint32_t is_halted;
-    uint32_t reserved;
+    uint32_t activity;                         /* enum vcpu_activity */
+    uint32_t is_xapic;                         /* its local APIC is in xAPIC mode */
+    uint32_t host_cpu;                         /* where it runs or ran last */
+    uint32_t is_running;
 };
+
+#define VCPU_XAPIC 1ull /* of SYS_VCPU_CREATE: its APIC starts in xAPIC mode, else x2APIC */
+
+enum vcpu_activity {
+    VCPU_ACTIVE,
+    VCPU_HALTED,
+    VCPU_IDLE, /* the guest idle MSR: wakes for interrupts that it cannot take, too */
+    VCPU_WAITS_FOR_SIPI,
+};
+
+/* What the crash MSRs hold; with GUEST_CRASH_HAS_TEXT p[3] is the text's guest-physical address and
+ * p[4] its length. */
+struct guest_crash {
+    uint64_t p[5];
+    uint64_t control;
+};
+#define GUEST_CRASH_HAS_TEXT (1ull << 62)
 
 /* Why vcpu_run returned. */
 enum vcpu_exit_reason {
@@ -227,6 +257,7 @@ enum vcpu_exit_reason {
     VCPU_EXIT_INVALID,       /* the CPU refused the state */
     VCPU_EXIT_UNSUPPORTED,   /* an exit that nothing serves: code in detail, or port */
     VCPU_EXIT_MACHINE_CHECK, /* the machine reported an error while the guest ran */
+    VCPU_EXIT_CRASH,         /* the guest reports that it crashed; it goes on */
 };
 
 struct vcpu_exit {

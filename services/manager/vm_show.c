@@ -21,6 +21,7 @@ static const char *const exit_names[EXIT_KIND_COUNT] = {
     [EXIT_INSTRUCTION] = "instruction",
     [EXIT_SHUTDOWN] = "shutdown",
     [EXIT_INVALID] = "invalid",
+    [EXIT_IRET] = "iret",
     [EXIT_OTHER] = "other",
 };
 
@@ -166,7 +167,7 @@ void vm_show(struct json *j, const struct vm *vm)
     json_list_begin(j);
     json_object_begin(j);
     json_field_number(j, "id", 0);
-    json_field_bool(j, "is_halted", info.is_halted);
+    json_field_bool(j, "is_halted", info.activity != VCPU_ACTIVE);
     json_object_end(j);
     json_list_end(j);
     json_key(j, "channels");

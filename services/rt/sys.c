@@ -262,6 +262,46 @@ enum err sys_vcpu_set(handle_t h, const struct vcpu_state *in)
     return call(SYS_VCPU_SET, h, (uint64_t)in, 0, 0).err;
 }
 
+enum err sys_ioapic_create(handle_t partition)
+{
+    return call(SYS_IOAPIC_CREATE, partition, 0, 0, 0).err;
+}
+
+enum err sys_ioapic_set(handle_t partition, unsigned pin, bool is_asserted)
+{
+    return call(SYS_IOAPIC_SET, partition, pin, is_asserted, 0).err;
+}
+
+enum err sys_synic_post(handle_t partition, unsigned vp, unsigned sint,
+                        const struct synic_message *m)
+{
+    return call(SYS_SYNIC_POST, partition, vp << 8 | sint, (uint64_t)m, 0).err;
+}
+
+enum err sys_synic_signal(handle_t partition, unsigned vp, unsigned sint, unsigned flag)
+{
+    return call(SYS_SYNIC_SIGNAL, partition, vp << 8 | sint, flag, 0).err;
+}
+
+enum err sys_port_create(handle_t partition, uint32_t connection, unsigned flag_count,
+                         handle_t *out)
+{
+    return call_handle(call(SYS_PORT_CREATE, partition, connection, flag_count, 0), out);
+}
+
+enum err sys_port_take(handle_t h, struct hv_post_message *m, uint64_t *flags)
+{
+    struct sys_result r = call(SYS_PORT_TAKE, h, (uint64_t)m, 0, 0);
+
+    *flags = r.value;
+    return r.err;
+}
+
+enum err sys_guest_crash(handle_t partition, struct guest_crash *out)
+{
+    return call(SYS_GUEST_CRASH, partition, (uint64_t)out, 0, 0).err;
+}
+
 enum err sys_ioport_read(handle_t h, uint16_t port, unsigned width, uint32_t *out)
 {
     struct sys_result r = call(SYS_IOPORT_READ, h, port, width, 0);

@@ -2,6 +2,7 @@
  * what the call yields goes through the last pointer, written on OK only. Host tests of a program
  * link fakes of these functions instead of sys.c. */
 #pragma once
+#include "lib/abi/synic.h"
 #include "lib/abi/syscall.h"
 #include "lib/err.h"
 
@@ -62,6 +63,17 @@ enum err sys_vcpu_run(handle_t h, struct vcpu_exit *exit) MUST_CHECK;
 enum err sys_vcpu_kick(handle_t h);
 enum err sys_vcpu_get(handle_t h, struct vcpu_state *out) MUST_CHECK;
 enum err sys_vcpu_set(handle_t h, const struct vcpu_state *in) MUST_CHECK;
+
+enum err sys_ioapic_create(handle_t partition) MUST_CHECK;
+enum err sys_ioapic_set(handle_t partition, unsigned pin, bool is_asserted);
+enum err sys_synic_post(handle_t partition, unsigned vp, unsigned sint,
+                        const struct synic_message *m) MUST_CHECK;
+enum err sys_synic_signal(handle_t partition, unsigned vp, unsigned sint, unsigned flag) MUST_CHECK;
+enum err sys_port_create(handle_t partition, uint32_t connection, unsigned flag_count,
+                         handle_t *out) MUST_CHECK;
+/* *@flags: of an event port; @m may be NULL there. */
+enum err sys_port_take(handle_t h, struct hv_post_message *m, uint64_t *flags) MUST_CHECK;
+enum err sys_guest_crash(handle_t partition, struct guest_crash *out) MUST_CHECK;
 
 enum err sys_ioport_read(handle_t h, uint16_t port, unsigned width, uint32_t *out) MUST_CHECK;
 enum err sys_ioport_write(handle_t h, uint16_t port, unsigned width, uint32_t value);

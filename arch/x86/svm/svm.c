@@ -110,7 +110,10 @@ static void reset_state(struct vmcb *c)
     set_segment(&c->ldtr, 0, SEGMENT_PRESENT | 2, 0xffff, 0);
     set_segment(&c->tr, 0, SEGMENT_PRESENT | 0xb, 0xffff, 0);
     c->cr0 = CR0_INIT;
+    c->cr2 = c->cr3 = 0;
     c->cr4 = CR4_MCE;
+    c->cpl = 0;
+    c->rsp = c->rax = 0;
     c->efer = EFER_SVME;
     c->rflags = RFLAGS_FIXED;
     c->rip = 0xfff0;
@@ -142,9 +145,31 @@ void virt_vcpu_init(struct virt_vcpu *v, hpa_t page, hpa_t nested_root)
     c->nested_control = SVM_NESTED_PAGING;
     c->nested_cr3 = nested_root.v;
     c->vintr = SVM_VINTR_MASKING;
+    virt_reset(v);
+}
+
+void virt_reset(struct virt_vcpu *v)
+{
+    struct vmcb *c = v->vmcb;
+
     reset_state(c);
+    for (unsigned i = 0; i < array_count(v->gpr); i++)
+        v->gpr[i] = 0;
+    v->gpr[REG_RDX] = 0x600; /* what a CPU leaves there: its family */
     v->rip = c->rip;
-    v->gpr[REG_RDX] = 0x600; /* what a CPU leaves there after INIT: its family */
+    v->has_guest_mce = false;
+    v->asid_cpu = NULL; /* a fresh ASID at the next entry */
+    c->event = 0;
+    c->shadow = 0;
+    virt_request_window(v, false);
+    virt_intercept_iret(v, false);
+}
+
+void virt_start_at(struct virt_vcpu *v, uint8_t vector)
+{
+    set_segment(&v->vmcb->cs, (uint16_t)(vector << 8), v->vmcb->cs.attributes, 0xffff,
+                (uint64_t)vector << 12);
+    v->rip = 0;
 }
 
 /* ---- running ---- */
@@ -205,6 +230,7 @@ static const uint8_t kinds[KIND_COUNT] = {
     [SVM_EXIT_RDPMC] = EXIT_INSTRUCTION + 1,
     [SVM_EXIT_CPUID] = EXIT_CPUID + 1,
     [SVM_EXIT_INVD] = EXIT_INSTRUCTION + 1,
+    [SVM_EXIT_IRET] = EXIT_IRET + 1,
     [SVM_EXIT_HLT] = EXIT_HLT + 1,
     [SVM_EXIT_INVLPGA] = EXIT_INSTRUCTION + 1,
     [SVM_EXIT_IOIO] = EXIT_IO + 1,
@@ -387,6 +413,19 @@ void virt_inject_exception(struct virt_vcpu *v, unsigned vector, bool has_error,
 void virt_inject_interrupt(struct virt_vcpu *v, unsigned vector)
 {
     v->vmcb->event = SVM_EVENT_VALID | SVM_EVENT_INTERRUPT | vector;
+}
+
+void virt_inject_nmi(struct virt_vcpu *v)
+{
+    v->vmcb->event = SVM_EVENT_VALID | SVM_EVENT_NMI | VECTOR_NMI;
+}
+
+void virt_intercept_iret(struct virt_vcpu *v, bool is_wanted)
+{
+    if (is_wanted)
+        v->vmcb->intercept3 |= SVM_INTERCEPT_IRET;
+    else
+        v->vmcb->intercept3 &= ~SVM_INTERCEPT_IRET;
 }
 
 bool virt_has_event(const struct virt_vcpu *v)
