@@ -64,9 +64,8 @@ static uint16_t check_set(const struct hypercall *h, const struct hv_vp_set *s)
         return HV_STATUS_SUCCESS;
     if (s->format != HV_VP_SET_SPARSE)
         return HV_STATUS_INVALID_PARAMETER;
-    return count_bits(s->valid_banks) == h->form.header_qwords
-               ? HV_STATUS_SUCCESS
-               : HV_STATUS_INVALID_INPUT;
+    return count_bits(s->valid_banks) == h->form.header_qwords ? HV_STATUS_SUCCESS
+                                                               : HV_STATUS_INVALID_INPUT;
 }
 
 static uint16_t flush_space_ex(struct hypercall *h)
