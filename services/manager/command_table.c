@@ -62,7 +62,7 @@ const struct command command_table[] = {
         { "cmdline", VALUE_STRING, 0, NULL, "the guest kernel's command line" },
         { "memory", VALUE_BYTES, ARGUMENT_REQUIRED, NULL,
           "how much memory: at least 1M, a multiple of 4K" },
-        { "cpus", VALUE_NUMBER, ARGUMENT_REQUIRED, NULL, "how many virtual CPUs: 1 for now" },
+        { "cpus", VALUE_CPUS, ARGUMENT_REQUIRED, NULL, "how many virtual CPUs" },
         { "type", VALUE_CHOICE, 0, "auto|linux|pvh|multiboot", "how the kernel is started" },
         { "modules", VALUE_MODULES, 0, NULL, "multiboot modules" },
         { "on-crash", VALUE_CHOICE, 0, "stop|restart", "what follows a crash of the guest" } } },
@@ -82,6 +82,14 @@ const struct command command_table[] = {
       "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `on_crash`, `exits` (count by "
       "reason), `vcpus`, `channels`, after a crash `crash` (`cause`, `vcpu`, `registers`, `cr2`, "
       "`cr3`, `error_code`, `code`, `exits`: the last 32)",
+      { EXISTING_VM } },
+    { COMMAND_VM_VCPUS,
+      "vm",
+      "vcpus",
+      0,
+      "Lists the virtual CPUs of a VM and what each does.",
+      "list of `{index, state, exit_count, exits}`; state is `running`, `halted`, that of a VM that "
+      "is not running, or `off` when there is no vCPU; `exits` counts by reason",
       { EXISTING_VM } },
     { COMMAND_VM_START,
       "vm",
@@ -183,6 +191,7 @@ const char *argument_accepts(const struct argument *a)
     switch (a->kind) {
     case VALUE_NUMBER: return "a number, with K, M or G if wanted";
     case VALUE_BYTES: return "an amount of memory such as 256M (K, M, G)";
+    case VALUE_CPUS: return "a number from 1 to 64";
     case VALUE_NEW_NAME:
         return "a name of 1 to 31 letters a-z, digits and '-', not beginning with '-'";
     case VALUE_VM: return "the name of a VM (see vm list)";

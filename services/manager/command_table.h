@@ -12,6 +12,7 @@ enum command_id {
     COMMAND_VM_CREATE,
     COMMAND_VM_LIST,
     COMMAND_VM_SHOW,
+    COMMAND_VM_VCPUS,
     COMMAND_VM_START,
     COMMAND_VM_POWEROFF,
     COMMAND_VM_RESET,
@@ -33,6 +34,7 @@ enum value_kind {
     VALUE_NONE,     /* ends a list of arguments */
     VALUE_NUMBER,   /* digits, K M G */
     VALUE_BYTES,    /* the same, an amount of memory */
+    VALUE_CPUS,     /* how many vCPUs: 1 to 64 */
     VALUE_NEW_NAME, /* [a-z0-9][a-z0-9-]{0,30} */
     VALUE_VM,       /* the name of a VM */
     VALUE_PROGRAM,  /* a VM or a program */

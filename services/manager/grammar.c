@@ -1,5 +1,6 @@
 /* Words are cut first, quotes and all, and decoded only where it is known what they stand for:
  * the same bytes are a key and a value in one place and plain text in another (vm type). */
+#include "lib/abi/vm_control.h"
 #include "lib/format.h"
 #include "lib/string.h"
 #include "services/manager/grammar.h"
@@ -81,6 +82,7 @@ static bool value_is_good(const struct argument *a, struct value *v)
     switch (a->kind) {
     case VALUE_NUMBER:
     case VALUE_BYTES: return parse_number(v);
+    case VALUE_CPUS: return parse_number(v) && v->number >= 1 && v->number <= VMM_VCPUS_MAX;
     case VALUE_NEW_NAME:
     case VALUE_VM:
     case VALUE_PROGRAM: return name_is_good(v->text, v->n);

@@ -10,7 +10,7 @@
 struct value {
     bool is_set;
     uint32_t column;  /* of its first byte, counted from 1 */
-    uint64_t number;  /* VALUE_NUMBER, VALUE_BYTES; VALUE_TIME: ns since 1970 */
+    uint64_t number;  /* VALUE_NUMBER, VALUE_BYTES, VALUE_CPUS; VALUE_TIME: ns since 1970 */
     const char *text; /* decoded, NUL-terminated, in command_line.text */
     uint32_t n;
 };

@@ -8,6 +8,7 @@ const char *value_kind_name(enum value_kind kind)
         [VALUE_NONE] = "none",
         [VALUE_NUMBER] = "number",
         [VALUE_BYTES] = "bytes",
+        [VALUE_CPUS] = "number",
         [VALUE_NEW_NAME] = "name",
         [VALUE_VM] = "vm",
         [VALUE_PROGRAM] = "program",

@@ -51,7 +51,7 @@ struct vm {
     struct vm_failure failure;
     struct vm_crash crash;
     uint32_t has_counters;
-    struct vcpu_info counters; /* as of the end of the last vmm */
+    struct vcpu_info counters; /* as of the end of the last vmm, see vmm_counters() */
 };
 
 struct vm_table {
@@ -94,5 +94,10 @@ bool vm_is_live(const struct vm *vm); /* running or paused */
 /* ---- vm_show.c ---- */
 void vm_list_entry(struct json *j, const struct vm *vm); /* a row of vm list */
 void vm_show(struct json *j, const struct vm *vm);
-void vm_crash_fields(struct json *j, const struct vm *vm); /* of the event */
+void vm_crash_fields(struct json *j, const struct vm *vm);            /* of the event */
+void vm_exits(struct json *j, const uint64_t exits[EXIT_KIND_COUNT]); /* counts by reason */
 const char *guest_type_name(uint32_t type);
+
+/* ---- vm_vcpus.c ---- */
+void vm_vcpus(struct json *j, const struct vm *vm);       /* vm vcpus */
+void vm_vcpus_brief(struct json *j, const struct vm *vm); /* a part of vm show */

@@ -45,13 +45,8 @@ static bool module_is_there(struct request *r, const struct value *v, uint64_t *
 
 static bool is_supported(struct request *r, const struct command_line *c)
 {
-    const struct value *cpus = command_value(c, "cpus"), *type = command_value(c, "type");
-    const struct value *modules = command_value(c, "modules");
+    const struct value *type = command_value(c, "type"), *modules = command_value(c, "modules");
 
-    if (cpus->number != 1) {
-        answer_error(r, ERROR_UNSUPPORTED, cpus, "cpus=1", "only VMs with one CPU for now");
-        return false;
-    }
     if (type->number == GUEST_MULTIBOOT) {
         answer_error(r, ERROR_UNSUPPORTED, type, "auto|linux|pvh", "no multiboot for now");
         return false;
@@ -77,7 +72,8 @@ static bool memory_is_good(struct request *r, const struct value *memory)
 static struct vm *reserve(struct request *r, const struct command_line *c, uint64_t module_bytes)
 {
     const struct value *name = command_value(c, "NAME"), *memory = command_value(c, "memory");
-    uint64_t bytes = vmm_budget_bytes(memory->number, module_bytes);
+    unsigned cpus = (unsigned)command_value(c, "cpus")->number;
+    uint64_t bytes = vmm_budget_bytes(memory->number, module_bytes, cpus);
     struct vm *vm = vm_allocate(name->text);
 
     if (!vm) {
@@ -269,6 +265,10 @@ void vm_command(struct request *r, const struct command_line *c)
     switch (c->command->id) {
     case COMMAND_VM_SHOW:
         vm_show(answer_begin(r), vm);
+        answer_end(r);
+        break;
+    case COMMAND_VM_VCPUS:
+        vm_vcpus(answer_begin(r), vm);
         answer_end(r);
         break;
     case COMMAND_VM_LOG: stream_vm_log(r, vm, command_value(c, "from")->number); break;

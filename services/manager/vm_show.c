@@ -32,6 +32,14 @@ const char *guest_type_name(uint32_t type)
     return type < array_count(names) ? names[type] : "unknown";
 }
 
+void vm_exits(struct json *j, const uint64_t exits[EXIT_KIND_COUNT])
+{
+    json_object_begin(j);
+    for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
+        json_field_number(j, exit_names[i], exits[i]);
+    json_object_end(j);
+}
+
 static void summary(struct json *j, const struct vm *vm)
 {
     json_field_string(j, "name", vm->name);
@@ -159,17 +167,9 @@ void vm_show(struct json *j, const struct vm *vm)
     json_field_string(j, "type", guest_type_name(vm->type));
     json_field_string(j, "on_crash", vm->restarts_on_crash ? "restart" : "stop");
     json_key(j, "exits");
-    json_object_begin(j);
-    for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
-        json_field_number(j, exit_names[i], info.exits[i]);
-    json_object_end(j);
+    vm_exits(j, info.exits);
     json_key(j, "vcpus");
-    json_list_begin(j);
-    json_object_begin(j);
-    json_field_number(j, "id", 0);
-    json_field_bool(j, "is_halted", info.activity != VCPU_ACTIVE);
-    json_object_end(j);
-    json_list_end(j);
+    vm_vcpus_brief(j, vm);
     json_key(j, "channels");
     json_list_begin(j);
     json_list_end(j);

@@ -14,6 +14,7 @@
 
 #define CHANNEL_DATA_BYTES (16u * 1024u)
 #define OVERHEAD_BYTES     (MIB(1) + KIB(768)) /* the vmm itself and the kernel's objects for it */
+#define VCPU_BYTES         KIB(64) /* of each vCPU but the first: state, threads, stacks */
 
 static handle_t signal;
 
@@ -52,11 +53,11 @@ static void drop(handle_t *h)
 
 /* Page tables: nested ones of 4 KiB leaves in the worst case, the vmm's own for its views of
  * guest memory and of the modules. */
-uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes)
+uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes, unsigned cpu_count)
 {
     uint64_t memory = round_up(memory_bytes, LARGE_BYTES);
 
-    return memory + OVERHEAD_BYTES +
+    return memory + OVERHEAD_BYTES + (cpu_count - 1) * VCPU_BYTES +
            round_up(memory / 256 + module_bytes / 512 + CHANNEL_DATA_BYTES * 2, PAGE_BYTES);
 }
 
@@ -278,11 +279,35 @@ bool vmm_has_ended(const struct vm *vm)
     return sys_process_info(vm->process, &info) != OK || info.state == PROCESS_ENDED;
 }
 
-enum err vmm_counters(const struct vm *vm, struct vcpu_info *out)
+enum err vmm_vcpu_info(const struct vm *vm, unsigned index, struct vcpu_info *out)
 {
     if (vm->partition == HANDLE_NONE)
         return ERR_STATE;
-    return sys_vcpu_info(vm->partition, 0, out);
+    return sys_vcpu_info(vm->partition, index, out);
+}
+
+/* The index is the vmm's word. */
+static unsigned crashed_vcpu(const struct vm *vm)
+{
+    unsigned index = vm->crash.has_registers ? vm->crash.end.vcpu_index : 0;
+
+    return index < vm->cpu_count ? index : 0;
+}
+
+enum err vmm_counters(const struct vm *vm, struct vcpu_info *out)
+{
+    struct vcpu_info other;
+    unsigned shown = crashed_vcpu(vm);
+    enum err err = vmm_vcpu_info(vm, shown, out);
+
+    for (unsigned i = 0; !err && i < vm->cpu_count; i++) {
+        if (i == shown)
+            continue;
+        err = vmm_vcpu_info(vm, i, &other);
+        for (unsigned kind = 0; !err && kind < EXIT_KIND_COUNT; kind++)
+            out->exits[kind] += other.exits[kind];
+    }
+    return err;
 }
 
 /* The vCPUs may be gone before the partition is: then what was kept before stays. */

@@ -7,7 +7,7 @@
 void vmm_init(handle_t root, handle_t signal);
 
 /* Memory that a VM reserves: its own, what the kernel keeps about it, and its vmm. */
-uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes);
+uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes, unsigned cpu_count);
 
 /* Makes partition, channel and process. On error nothing is left, and vm->failure says why. */
 enum err vmm_launch(struct vm *vm) MUST_CHECK;
@@ -15,7 +15,12 @@ enum err vmm_launch(struct vm *vm) MUST_CHECK;
 /* Sends VMM_START, VMM_PAUSE or VMM_RESUME. */
 enum err vmm_send(struct vm *vm, enum vmm_message_type type) MUST_CHECK;
 
-/* Counters of the vCPUs, asked now. ERR_STATE: there is no partition. */
+/* What the kernel knows of one vCPU. ERR_STATE: there is no partition; ERR_NOT_FOUND: no such vCPU,
+ * or not yet. */
+enum err vmm_vcpu_info(const struct vm *vm, unsigned index, struct vcpu_info *out) MUST_CHECK;
+
+/* The exits of all vCPUs, asked now, with the last exits of the vCPU that crashed, else of the first.
+ * Errors as above. */
 enum err vmm_counters(const struct vm *vm, struct vcpu_info *out) MUST_CHECK;
 
 /* Keeps the counters as they are now, for when there is no vmm. */

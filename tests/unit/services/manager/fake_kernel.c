@@ -403,12 +403,15 @@ enum err sys_partition_create(handle_t budget, uint64_t memory_bytes, handle_t *
 enum err sys_vcpu_info(handle_t partition, unsigned index, struct vcpu_info *out)
 {
     enter();
-    if (!find(partition, PARTITION) || index)
+    if (!find(partition, PARTITION))
         return ERR_HANDLE;
+    if (index >= VMM_VCPUS_MAX)
+        return ERR_NOT_FOUND;
     memset(out, 0, sizeof(*out));
     out->exits[EXIT_CPUID] = 3;
-    out->exits[EXIT_IO] = 40;
-    out->trace_total = 40;
+    out->exits[EXIT_IO] = 40 + index;
+    out->trace_total = 40 + index;
+    out->activity = index % 2 ? VCPU_HALTED : VCPU_ACTIVE;
     for (unsigned i = 0; i < VCPU_TRACE_COUNT; i++)
         out->trace[i] = (struct vcpu_trace){ .t_ns = i, .rip = 0x100000 + i, .kind = EXIT_IO };
     return OK;
@@ -785,7 +788,14 @@ void fake_vmm_print(const char *name, const char *text, size_t n)
 
 void fake_vmm_end(const char *name, enum vmm_end_cause cause, uint32_t exit_code)
 {
-    struct vmm_end e = { .cause = cause, .exit_code = exit_code, .code_bytes = 2 };
+    fake_vmm_end_on(name, 0, cause, exit_code);
+}
+
+void fake_vmm_end_on(const char *name, uint32_t vcpu, enum vmm_end_cause cause, uint32_t exit_code)
+{
+    struct vmm_end e = {
+        .cause = cause, .exit_code = exit_code, .vcpu_index = vcpu, .code_bytes = 2
+    };
 
     e.state.rip = 0x1234;
     e.state.cr2 = 0x77;

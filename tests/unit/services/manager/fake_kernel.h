@@ -64,6 +64,7 @@ struct vmm_console *fake_vmm_console(const char *name);
 const struct vmm_config *fake_vmm_config(const char *name);
 void fake_vmm_print(const char *name, const char *text, size_t n);
 void fake_vmm_end(const char *name, enum vmm_end_cause cause, uint32_t exit_code);
+void fake_vmm_end_on(const char *name, uint32_t vcpu, enum vmm_end_cause cause, uint32_t exit_code);
 void fake_vmm_fault(const char *name);
 bool fake_vmm_exists(const char *name);
 

@@ -141,8 +141,8 @@ TEST(vm_create_refuses_what_cannot_be_and_leaves_nothing)
         { "vm create a kernel=vmlinuz memory=100000G cpus=1", "no-memory" },
         { "vm create a kernel=vmlinuz memory=512K cpus=1", "usage" },
         { "vm create a kernel=vmlinuz memory=1048577 cpus=1", "usage" },
-        { "vm create a kernel=vmlinuz memory=64M cpus=2", "unsupported" },
-        { "vm create a kernel=vmlinuz memory=64M cpus=0", "unsupported" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=65", "usage" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=0", "usage" },
         { "vm create a kernel=vmlinuz memory=64M cpus=1 type=multiboot", "unsupported" },
         { "vm create a kernel=vmlinuz memory=64M cpus=1 modules=x,y", "unsupported" },
         { "vm create a kernel=vmlinuz memory=64M", "usage" },
@@ -275,6 +275,55 @@ TEST(triple_fault_is_a_crash_with_registers_and_exits)
     EXPECT_HAS(show, "\"exits\":[{\"t_ns\":8,\"rip\":\"0x");
     EXPECT_HAS(fake_ask("vm start web"), "\"state\":\"running\"");
     EXPECT_HAS_NOT(fake_ask("vm show web"), "\"crash\"");
+}
+
+TEST(vcpus_are_listed_each_and_their_exits_added_up)
+{
+    fake_boot(NULL);
+    EXPECT_HAS(fake_ask("vm create web kernel=vmlinuz memory=64M cpus=3"), "\"cpus\":3");
+    EXPECT_EQ(fake_vmm_config("web")->cpu_count, 3);
+    EXPECT_HAS(fake_ask("vm vcpus web"), "[{\"index\":0,\"state\":\"created\",\"exit_count\":40,");
+    EXPECT_HAS(fake_ask("vm start web"), "\"vcpus\":[{\"id\":0,\"is_halted\":false},"
+                                         "{\"id\":1,\"is_halted\":true},"
+                                         "{\"id\":2,\"is_halted\":false}]");
+    EXPECT_HAS(fake_ask("vm show web"), "\"exits\":{\"cpuid\":9,");
+    EXPECT_HAS(fake_ask("vm show web"), "\"io\":123,");
+    const char *list = fake_ask("vm vcpus web");
+    EXPECT_HAS(list,
+               "[{\"index\":0,\"state\":\"running\",\"exit_count\":40,\"exits\":{\"cpuid\":3,");
+    EXPECT_HAS(list, "{\"index\":1,\"state\":\"halted\",\"exit_count\":41,");
+    EXPECT_HAS(list, "{\"index\":2,\"state\":\"running\",");
+    EXPECT_HAS(fake_ask("vm pause web"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":1,\"state\":\"paused\",");
+    EXPECT_HAS(fake_ask("vm poweroff web"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":2,\"state\":\"off\",\"exit_count\":0,");
+    EXPECT_HAS(fake_ask("vm show web"), "\"io\":123,");
+    EXPECT_HAS(fake_ask("vm vcpus nope"), "not-found");
+}
+
+TEST(a_vm_with_64_vcpus_can_be_shown)
+{
+    fake_boot(NULL);
+    EXPECT_HAS(fake_ask("vm create web kernel=vmlinuz memory=64M cpus=64"), "\"cpus\":64");
+    EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":63,");
+    EXPECT_HAS(fake_ask("vm show web"), "{\"id\":63,");
+    fake_type("vm vcpus web\r");
+    EXPECT_HAS(fake_console_output(), "index  state    exit count");
+}
+
+TEST(a_crash_shows_the_last_exits_of_the_vcpu_that_crashed)
+{
+    fake_boot(NULL);
+    EXPECT_HAS(fake_ask("vm create web kernel=vmlinuz memory=64M cpus=2"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm start web"), "\"ok\":true");
+    fake_vmm_end_on("web", 1, VMM_END_TRIPLE_FAULT, 0);
+    fake_run();
+    EXPECT_HAS(fake_ask("vm show web"), "\"vcpu\":1,");
+    EXPECT_HAS(fake_ask("vm show web"), "\"exits\":[{\"t_ns\":9,");
+    EXPECT_HAS(fake_ask("vm start web"), "\"ok\":true");
+    fake_vmm_end_on("web", 4000000000, VMM_END_TRIPLE_FAULT, 0); /* one that there is not */
+    fake_run();
+    EXPECT_HAS(fake_ask("vm show web"), "\"exits\":[{\"t_ns\":8,");
 }
 
 TEST(guest_reset_starts_again)
@@ -651,7 +700,7 @@ TEST(bad_configuration_lines_are_named_and_skipped)
               "vm create b kernel=vmlinuz memory=many cpus=1\n\"\nhost set name=good\n");
     const char *out = fake_control_output();
     EXPECT_HAS(out, "\"file\":\"bulkhead.conf\",\"line\":1,\"column\":4,\"code\":\"usage\"");
-    EXPECT_HAS(out, "\"accepted\":\"create list show start poweroff");
+    EXPECT_HAS(out, "\"accepted\":\"create list show vcpus start poweroff");
     EXPECT_HAS(out, "\"line\":2,\"column\":15,");
     EXPECT_HAS(out, "\"line\":3,\"column\":20,\"code\":\"not-found\"");
     EXPECT_HAS(out, "\"line\":4,\"column\":35,");

@@ -47,6 +47,19 @@ TEST(all_tables_are_reached_from_the_rsdp_with_good_sums)
     EXPECT_EQ(word(t + 4, 4), 52);
 }
 
+TEST(every_cpu_is_in_the_madt)
+{
+    struct guest_memory m = image_memory();
+
+    EXPECT_EQ(acpi_write_tables(&m, 64), OK);
+    const uint8_t *xsdt = m.low + word(m.low + LAYOUT_ACPI + 24, 8);
+    const uint8_t *t = m.low + word(xsdt + 44, 8);
+    EXPECT_EQ(sum(t, (uint32_t)word(t + 4, 4)), 0);
+    EXPECT_EQ(word(t + 4, 4), 44 + 64 * 8);
+    for (unsigned i = 0; i < 64; i++)
+        EXPECT_EQ(word(t + 44 + 8 * i, 8), 1ull << 32 | (uint64_t)i << 24 | i << 16 | 8 << 8);
+}
+
 TEST(an_eisa_id_is_compressed)
 {
     EXPECT_EQ(aml_eisa_id("PNP0501"), 0x0105d041);
