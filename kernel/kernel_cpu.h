@@ -17,6 +17,7 @@ struct kernel_cpu {
     uint32_t held_ranks;     /* debug: locks held, a bit per rank */
     struct vcpu *fpu_owner;  /* whose FPU and debug registers are in this CPU */
     struct heap timers;      /* sched lock; by deadline */
+    struct heap pinned;      /* sched lock; ready threads that run here only */
     uint64_t armed_tsc;      /* what the timer is set to */
     uint64_t slice_end_tsc;  /* of the running thread */
     uint64_t run_start_tsc;  /* of the running thread */

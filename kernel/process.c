@@ -176,6 +176,7 @@ void process_destroy(struct object *o)
     struct process *p = container_of(o, struct process, object);
 
     binding_clear(&p->on_end);
+    sched_group_end(&p->group);
     list_remove(p);
     space_destroy(&p->space); /* both do nothing after process_release() */
     handle_table_destroy(&p->handles, p->budget);

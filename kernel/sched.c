@@ -4,6 +4,7 @@
 #include "arch/x86/panic.h"
 #include "arch/x86/tsc.h"
 #include "kernel/reaper.h"
+#include "kernel/sched_cap.h"
 #include "kernel/vcpu.h"
 
 #define SLEEP_BONUS_NS (SCHED_SLICE_NS / 2)
@@ -27,6 +28,7 @@ void sched_charge_locked(struct kernel_cpu *cpu)
         return;
     t->group->used_ns += ns;
     t->group->virtual_ns += ns * SCHED_WEIGHT_USUAL / t->group->weight;
+    cap_charge_locked(t->group, ns);
 }
 
 static void arm_cpu_timer(struct kernel_cpu *cpu)
@@ -103,28 +105,47 @@ static uint64_t key_of(const struct thread *t)
     return t->group->virtual_ns << 1 | t->is_vcpu;
 }
 
+static struct heap *queue_of(struct thread *t)
+{
+    return t->pinned ? &t->pinned->pinned : &run_queue;
+}
+
 static void enqueue(struct thread *t)
 {
     t->state = THREAD_READY;
-    heap_insert(&run_queue, &t->run_node, key_of(t));
+    if (cap_holds_locked(t))
+        cap_park_locked(t);
+    else
+        heap_insert(queue_of(t), &t->run_node, key_of(t));
+}
+
+static struct heap_node *first_for(struct kernel_cpu *cpu)
+{
+    struct heap_node *own = heap_first(&cpu->pinned), *any = heap_first(&run_queue);
+
+    return !own || (any && any->key < own->key) ? any : own;
 }
 
 /* Keys are those of the time of queueing: a thread whose group ran on meanwhile goes back. */
-static struct thread *dequeue(void)
+static struct thread *dequeue(struct kernel_cpu *cpu)
 {
-    for (;;) {
-        struct heap_node *first = heap_first(&run_queue);
-        struct thread *t;
+    struct heap_node *first;
 
-        if (!first)
-            return NULL;
-        t = container_of(first, struct thread, run_node);
-        heap_remove(&run_queue, first);
-        if (key_of(t) <= first->key || !heap_first(&run_queue) ||
-            key_of(t) <= heap_first(&run_queue)->key)
+    while ((first = first_for(cpu))) {
+        struct thread *t = container_of(first, struct thread, run_node);
+        uint64_t queued = first->key;
+        struct heap_node *next;
+
+        heap_remove(queue_of(t), first);
+        next = first_for(cpu);
+        if (cap_holds_locked(t))
+            cap_park_locked(t);
+        else if (key_of(t) <= queued || !next || key_of(t) <= next->key)
             return t;
-        heap_insert(&run_queue, &t->run_node, key_of(t));
+        else
+            heap_insert(queue_of(t), &t->run_node, key_of(t));
     }
+    return NULL;
 }
 
 static void poke(struct kernel_cpu *cpu)
@@ -151,6 +172,11 @@ static void find_cpu_for(struct thread *t)
 {
     struct kernel_cpu *best = NULL;
 
+    if (t->pinned) {
+        if (t->pinned->current == t->pinned->idle || is_better(t, t->pinned))
+            poke(t->pinned);
+        return;
+    }
     if (t->cpu && t->cpu->current == t->cpu->idle && !t->cpu->needs_resched) {
         poke(t->cpu);
         return;
@@ -179,7 +205,17 @@ static void make_ready(struct thread *t)
     if (g->ready_count++ == 0 && g->virtual_ns + SLEEP_BONUS_NS < present)
         g->virtual_ns = present - SLEEP_BONUS_NS;
     enqueue(t);
-    find_cpu_for(t);
+    if (!t->is_parked)
+        find_cpu_for(t);
+}
+
+void sched_requeue_locked(struct thread *t)
+{
+    if (heap_holds(&t->run_node)) /* the caller has not changed its queue yet, or it was parked */
+        return;
+    enqueue(t);
+    if (!t->is_parked)
+        find_cpu_for(t);
 }
 
 void sched_start_locked(struct thread *t)
@@ -193,6 +229,41 @@ void sched_wake_locked(struct thread *t)
         make_ready(t);
 }
 
+/* ---- what others may set ---- */
+
+enum err sched_group_set(struct sched_group *g, uint64_t weight, uint64_t cap_percent)
+{
+    if (!weight || weight > SCHED_WEIGHT_MAX || cap_percent > HOST_CPUS_MAX * 100)
+        return ERR_ARGUMENT;
+    spin_lock(&sched_lock);
+    g->weight = (uint32_t)weight;
+    cap_set_locked(g, (uint32_t)cap_percent);
+    spin_unlock(&sched_lock);
+    return OK;
+}
+
+void sched_group_end(struct sched_group *g)
+{
+    spin_lock(&sched_lock);
+    timer_cancel_locked(&g->cap_timer);
+    spin_unlock(&sched_lock);
+}
+
+void sched_pin_locked(struct thread *t, struct kernel_cpu *cpu)
+{
+    bool is_queued = t->state == THREAD_READY && !t->is_parked;
+
+    if (t->pinned == cpu)
+        return;
+    if (is_queued)
+        heap_remove(queue_of(t), &t->run_node);
+    t->pinned = cpu;
+    if (is_queued)
+        sched_requeue_locked(t);
+    else if (t->state == THREAD_RUNNING && cpu && t->cpu != cpu)
+        poke(t->cpu);
+}
+
 /* ---- switching ---- */
 
 static void switch_to(struct kernel_cpu *cpu, struct thread *next)
@@ -200,7 +271,8 @@ static void switch_to(struct kernel_cpu *cpu, struct thread *next)
     struct thread *previous = cpu->current;
 
     cpu->slice_end_tsc =
-        cpu->run_start_tsc + multiply_shift32(SCHED_SLICE_NS, host_clock.ticks_per_ns_32);
+        cpu->run_start_tsc +
+        multiply_shift32(cap_slice_locked(next->group, SCHED_SLICE_NS), host_clock.ticks_per_ns_32);
     cpu->needs_resched = false;
     if (next != cpu->idle) {
         next->state = THREAD_RUNNING;
@@ -227,7 +299,7 @@ static void schedule_locked(void)
     struct thread *next;
 
     DEBUG_BUG_ON(cpu->held_ranks != 1u << RANK_SCHED);
-    next = dequeue();
+    next = dequeue(cpu);
     switch_to(cpu, next ? next : cpu->idle);
 }
 
@@ -265,6 +337,8 @@ void sched_yield(void)
     spin_lock(&sched_lock);
     sched_charge_locked(t->cpu);
     enqueue(t);
+    if (t->pinned && t->pinned != t->cpu && !t->is_parked)
+        find_cpu_for(t);
     schedule_locked();
     spin_unlock(&sched_lock);
 }

@@ -6,6 +6,7 @@
 #include "kernel/memory.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
+#include "kernel/sched_cap.h"
 #include "kernel/vcpu.h"
 
 static void put_header(struct thread *t, uint64_t stack)
@@ -108,6 +109,8 @@ void thread_kill(struct thread *t)
     spin_lock(&sched_lock);
     t->is_dying = true;
     sched_wake_locked(t);
+    if (t->is_parked)
+        cap_release_locked(t->group);
     if (t->state == THREAD_RUNNING && t->cpu != kernel_cpu())
         lapic_send(t->cpu->arch.apic_id, VECTOR_RESCHEDULE);
     spin_unlock(&sched_lock);

@@ -26,9 +26,11 @@ struct thread {
     struct heap_node run_node;
     struct kernel_cpu *cpu; /* where it runs or ran last */
     struct timer timeout;
-    struct thread *next_waiter, *next_dead;
-    bool is_vcpu;  /* is running a vCPU: gives way to other threads of its group */
-    bool is_dying; /* its process ends: it leaves at the next occasion */
+    struct kernel_cpu *pinned; /* NULL: runs anywhere */
+    struct thread *next_waiter, *next_dead, *next_parked;
+    bool is_parked; /* ready, but its group has used up its cap */
+    bool is_vcpu;   /* is running a vCPU: gives way to other threads of its group */
+    bool is_dying;  /* its process ends: it leaves at the next occasion */
     /* its own: */
     uint64_t entry, user_stack, argument; /* first instruction in ring 3 */
     struct vcpu *vcpu;                    /* that it runs or ran last; referenced */

@@ -316,6 +316,7 @@ static enum err attach_thread(struct vcpu *v)
         v->thread = t;
         t->vcpu = v;
         t->is_vcpu = true;
+        sched_pin_locked(t, v->pinned);
     }
     spin_unlock(&sched_lock);
     return err;
@@ -332,6 +333,7 @@ void vcpu_detach(struct thread *t)
     v->thread = NULL;
     t->vcpu = NULL;
     t->is_vcpu = false;
+    sched_pin_locked(t, NULL);
     spin_unlock(&sched_lock);
     object_put(&v->object);
 }
@@ -400,6 +402,18 @@ enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io)
     return t->is_dying ? ERR_STATE : OK;
 }
 
+enum err vcpu_pin(struct vcpu *v, uint64_t cpu)
+{
+    if (cpu != UINT64_MAX && cpu >= kernel_cpu_count)
+        return ERR_ARGUMENT;
+    spin_lock(&sched_lock);
+    v->pinned = cpu == UINT64_MAX ? NULL : &kernel_cpus[cpu];
+    if (v->thread)
+        sched_pin_locked(v->thread, v->pinned);
+    spin_unlock(&sched_lock);
+    return OK;
+}
+
 void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out)
 {
     memcpy(out->exits, v->exits, sizeof(out->exits));
@@ -408,6 +422,7 @@ void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out)
     out->activity = v->activity;
     out->is_xapic = vlapic_is_x(&v->hv.lapic);
     out->is_running = v->is_running;
+    out->pinned_cpu = v->pinned ? v->pinned->arch.id : VCPU_NOT_PINNED;
     out->host_cpu = v->fpu_cpu ? v->fpu_cpu->arch.id : 0;
     for (unsigned i = 0; i < VCPU_TRACE_COUNT; i++)
         if (out->trace[i].t_ns)

@@ -27,6 +27,7 @@ struct vcpu {
     struct partition *partition; /* which holds a reference to this; NULL when it is gone */
     unsigned index;              /* constant: VP index, APIC id */
     uint64_t attention;          /* atomic */
+    struct kernel_cpu *pinned;   /* sched lock: its thread runs there only; NULL: anywhere */
     struct thread *thread;       /* sched lock: who runs it, or ran it last; NULL: nobody */
     bool is_running;             /* its thread is in vcpu_run() */
     uint32_t activity;   /* enum vcpu_activity; its thread's, others read it under the sched lock */
@@ -54,6 +55,8 @@ void vcpu_detach(struct thread *t);
 void vcpu_kick(struct vcpu *v);
 /* The guest is about to leave its NMI handler. */
 void vcpu_end_nmi(struct vcpu *v);
+/* ERR_ARGUMENT: no such CPU; UINT64_MAX: any. */
+enum err vcpu_pin(struct vcpu *v, uint64_t cpu) MUST_CHECK;
 void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out);
 
 /* From the vCPU's own thread. */

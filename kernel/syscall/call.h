@@ -38,6 +38,7 @@ enum err call_yield(struct call *c);
 enum err call_process_create(struct call *c);
 enum err call_process_kill(struct call *c);
 enum err call_process_info(struct call *c);
+enum err call_process_schedule(struct call *c);
 enum err call_process_fault(struct call *c);
 enum err call_thread_create(struct call *c);
 /* waiting.c */
@@ -52,6 +53,7 @@ enum err call_channel_signal(struct call *c);
 enum err call_channel_send_handle(struct call *c);
 enum err call_channel_take_handle(struct call *c);
 /* guest_interrupts.c */
+enum err call_vcpu_pin(struct call *c);
 enum err call_ioapic_create(struct call *c);
 enum err call_ioapic_set(struct call *c);
 enum err call_synic_post(struct call *c);

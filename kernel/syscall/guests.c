@@ -162,6 +162,15 @@ enum err call_vcpu_run(struct call *c)
     return err ? err : write_exit(c->b, &io);
 }
 
+enum err call_vcpu_pin(struct call *c)
+{
+    struct partition *p = SUBJECT_OF(c, partition);
+    struct vcpu *v =
+        c->b < PARTITION_VCPUS_MAX ? __atomic_load_n(&p->vcpus[c->b], __ATOMIC_ACQUIRE) : NULL;
+
+    return v ? vcpu_pin(v, c->c) : ERR_NOT_FOUND;
+}
+
 enum err call_vcpu_kick(struct call *c)
 {
     vcpu_kick(SUBJECT_OF(c, vcpu));

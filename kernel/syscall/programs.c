@@ -120,6 +120,11 @@ enum err call_process_info(struct call *c)
     return user_write(c->b, &info, sizeof(info));
 }
 
+enum err call_process_schedule(struct call *c)
+{
+    return sched_group_set(&SUBJECT_OF(c, process)->group, c->b, c->c);
+}
+
 enum err call_process_fault(struct call *c)
 {
     if (!IS_DEBUG)

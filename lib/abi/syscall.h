@@ -28,6 +28,7 @@ enum syscall {
     SYS_PROCESS_CREATE, /* (struct process_create *) -> h */
     SYS_PROCESS_KILL,   /* (h): never fails once the handle is good */
     SYS_PROCESS_INFO,   /* (h, struct process_info *) */
+    SYS_PROCESS_SCHEDULE, /* (h, weight 1 to 10,000, cap in percent of one CPU or 0 for none) */
     SYS_PROCESS_FAULT,  /* (h): debug build only: its next instruction faults */
     SYS_THREAD_CREATE,  /* (entry, stack top, argument) -> h, in the caller's process */
     SYS_SIGNAL_CREATE,  /* (budget h) -> h */
@@ -53,6 +54,7 @@ enum syscall {
     SYS_VCPU_KICK,          /* (h): its vcpu_run returns VCPU_EXIT_KICK */
     SYS_VCPU_GET,           /* (h, struct vcpu_state *) */
     SYS_VCPU_SET,           /* (h, struct vcpu_state *) */
+    SYS_VCPU_PIN,           /* (partition h, index, CPU or UINT64_MAX for any): ERR_ARGUMENT */
     SYS_IOAPIC_CREATE,      /* (partition h): it has an IOAPIC; before its vCPUs run */
     SYS_IOAPIC_SET,         /* (partition h, pin, level 0 or 1) */
     SYS_SYNIC_POST,         /* (partition h, vp << 8 | SINT, struct synic_message *): ERR_FULL: the
@@ -229,8 +231,11 @@ struct vcpu_info {
     uint32_t is_xapic;                         /* its local APIC is in xAPIC mode */
     uint32_t host_cpu;                         /* where it runs or ran last */
     uint32_t is_running;
+    uint32_t pinned_cpu; /* or VCPU_NOT_PINNED */
+    uint32_t reserved;
 };
 
+#define VCPU_NOT_PINNED UINT32_MAX
 #define VCPU_XAPIC 1ull /* of SYS_VCPU_CREATE: its APIC starts in xAPIC mode, else x2APIC */
 
 enum vcpu_activity {

@@ -132,6 +132,11 @@ enum err sys_process_info(handle_t h, struct process_info *out)
     return call(SYS_PROCESS_INFO, h, (uint64_t)out, 0, 0).err;
 }
 
+enum err sys_process_schedule(handle_t h, uint64_t weight, uint64_t cap_percent)
+{
+    return call(SYS_PROCESS_SCHEDULE, h, weight, cap_percent, 0).err;
+}
+
 enum err sys_process_fault(handle_t h)
 {
     return call(SYS_PROCESS_FAULT, h, 0, 0, 0).err;
@@ -237,9 +242,14 @@ enum err sys_view_epoch(handle_t h, uint64_t *epoch)
     return call_value(call(SYS_VIEW_EPOCH, h, 0, 0, 0), epoch);
 }
 
-enum err sys_vcpu_create(handle_t partition, unsigned index, handle_t *out)
+enum err sys_vcpu_create(handle_t partition, unsigned index, uint64_t flags, handle_t *out)
 {
-    return call_handle(call(SYS_VCPU_CREATE, partition, index, 0, 0), out);
+    return call_handle(call(SYS_VCPU_CREATE, partition, index, flags, 0), out);
+}
+
+enum err sys_vcpu_pin(handle_t partition, unsigned index, uint64_t cpu)
+{
+    return call(SYS_VCPU_PIN, partition, index, cpu, 0).err;
 }
 
 enum err sys_vcpu_run(handle_t h, struct vcpu_exit *exit)

@@ -31,6 +31,8 @@ enum err sys_unmap(void *address);
 enum err sys_process_create(const struct process_create *p, handle_t *out) MUST_CHECK;
 enum err sys_process_kill(handle_t h);
 enum err sys_process_info(handle_t h, struct process_info *out) MUST_CHECK;
+/* @cap_percent: of one CPU; 0: none. */
+enum err sys_process_schedule(handle_t h, uint64_t weight, uint64_t cap_percent) MUST_CHECK;
 enum err sys_process_fault(handle_t h) MUST_CHECK;
 enum err sys_thread_create(void (*entry)(void *), void *stack_top, void *argument, handle_t *out)
     MUST_CHECK;
@@ -58,7 +60,11 @@ enum err sys_view_map(handle_t h, void **out) MUST_CHECK;
 enum err sys_view_revoke(handle_t h) MUST_CHECK;
 enum err sys_view_epoch(handle_t h, uint64_t *epoch) MUST_CHECK;
 
-enum err sys_vcpu_create(handle_t partition, unsigned index, handle_t *out) MUST_CHECK;
+/* @flags: VCPU_XAPIC. */
+enum err sys_vcpu_create(handle_t partition, unsigned index, uint64_t flags, handle_t *out)
+    MUST_CHECK;
+/* @cpu: UINT64_MAX for any. */
+enum err sys_vcpu_pin(handle_t partition, unsigned index, uint64_t cpu) MUST_CHECK;
 enum err sys_vcpu_run(handle_t h, struct vcpu_exit *exit) MUST_CHECK;
 enum err sys_vcpu_kick(handle_t h);
 enum err sys_vcpu_get(handle_t h, struct vcpu_state *out) MUST_CHECK;

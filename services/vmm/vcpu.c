@@ -112,7 +112,7 @@ static enum err start_thread(struct vcpu *v)
 
 enum err vcpu_create(struct vcpu *v, struct machine *m, unsigned index)
 {
-    enum err err = sys_vcpu_create(m->partition, index, &v->handle);
+    enum err err = sys_vcpu_create(m->partition, index, 0, &v->handle);
 
     v->machine = m;
     v->index = index;

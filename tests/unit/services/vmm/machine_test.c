@@ -169,7 +169,7 @@ enum err sys_thread_create(void (*entry)(void *), void *stack_top, void *argumen
 
 #define VCPU_HANDLE 100u
 
-enum err sys_vcpu_create(handle_t partition, unsigned index, handle_t *out)
+enum err sys_vcpu_create(handle_t partition, unsigned index, uint64_t flags, handle_t *out)
 {
     *out = VCPU_HANDLE + index;
     return fails_at && index == fails_at ? ERR_MEMORY : OK;
