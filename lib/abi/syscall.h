@@ -28,17 +28,17 @@ enum syscall {
     SYS_PROCESS_CREATE, /* (struct process_create *) -> h */
     SYS_PROCESS_KILL,   /* (h): never fails once the handle is good */
     SYS_PROCESS_INFO,   /* (h, struct process_info *) */
-    SYS_PROCESS_SCHEDULE, /* (h, weight 1 to 10,000, cap in percent of one CPU or 0 for none) */
-    SYS_PROCESS_FAULT,  /* (h): debug build only: its next instruction faults */
-    SYS_THREAD_CREATE,  /* (entry, stack top, argument) -> h, in the caller's process */
-    SYS_SIGNAL_CREATE,  /* (budget h) -> h */
-    SYS_SIGNAL_RAISE,   /* (h, bits) */
-    SYS_SIGNAL_WAIT,    /* (h, deadline ns or DEADLINE_NEVER) -> the bits, now cleared */
-    SYS_TIMER_CREATE,   /* (budget h) -> h: bind BIND_TIMER to hear it */
-    SYS_TIMER_SET,      /* (h, deadline ns or DEADLINE_NEVER) */
-    SYS_CHANNEL_CREATE, /* (budget h, data bytes each way, handle_t out[2]) */
-    SYS_CHANNEL_MAP,    /* (h) -> address: see below */
-    SYS_CHANNEL_SIGNAL, /* (h): raises what the peer bound to BIND_CHANNEL */
+    SYS_PROCESS_SCHEDULE,    /* (h, weight 1 to 10,000, cap in percent of one CPU or 0 for none) */
+    SYS_PROCESS_FAULT,       /* (h): debug build only: its next instruction faults */
+    SYS_THREAD_CREATE,       /* (entry, stack top, argument) -> h, in the caller's process */
+    SYS_SIGNAL_CREATE,       /* (budget h) -> h */
+    SYS_SIGNAL_RAISE,        /* (h, bits) */
+    SYS_SIGNAL_WAIT,         /* (h, deadline ns or DEADLINE_NEVER) -> the bits, now cleared */
+    SYS_TIMER_CREATE,        /* (budget h) -> h: bind BIND_TIMER to hear it */
+    SYS_TIMER_SET,           /* (h, deadline ns or DEADLINE_NEVER) */
+    SYS_CHANNEL_CREATE,      /* (budget h, data bytes each way, handle_t out[2]) */
+    SYS_CHANNEL_MAP,         /* (h) -> address: see below */
+    SYS_CHANNEL_SIGNAL,      /* (h): raises what the peer bound to BIND_CHANNEL */
     SYS_CHANNEL_SEND_HANDLE, /* (h, handle, rights): ERR_FULL when 8 wait */
     SYS_CHANNEL_TAKE_HANDLE, /* (h) -> handle, or ERR_EMPTY */
     SYS_PARTITION_CREATE,    /* (budget h, memory bytes) -> h */
@@ -236,7 +236,7 @@ struct vcpu_info {
 };
 
 #define VCPU_NOT_PINNED UINT32_MAX
-#define VCPU_XAPIC 1ull /* of SYS_VCPU_CREATE: its APIC starts in xAPIC mode, else x2APIC */
+#define VCPU_XAPIC      1ull /* of SYS_VCPU_CREATE: its APIC starts in xAPIC mode, else x2APIC */
 
 enum vcpu_activity {
     VCPU_ACTIVE,
