@@ -1,7 +1,6 @@
 /* Asks the hypervisor for what it must refuse. do= picks the question; every answer is one line
  * and the last line is 'PROBE done'.
  *
- *     do=gpa     hostile_013: reads and writes guest-physical addresses outside of RAM
  *     do=msr     reads and writes MSRs in the three architectural ranges and the Hyper-V range
  *     do=cpuid   prints the CPUID leaves
  *     do=svm     the instructions of a hypervisor: each must be #UD
@@ -18,43 +17,6 @@ static bool is(const char *a, const char *b)
         b++;
     }
     return *a == *b;
-}
-
-/* A page-table page of our own, to map what lies above 4 GiB. */
-static uint64_t high_map[512] __attribute__((aligned(4096)));
-
-static void probe_gpa(void)
-{
-    uint64_t faults = 0, ones = 0, other = 0, cr3;
-    uint64_t *top;
-
-    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-    top = (uint64_t *)(cr3 & ~0xfffull);
-    top[1] = (uint64_t)high_map | 7;
-    for (unsigned int bit = 28; bit < 48; bit++) {
-        for (int edge = 0; edge < 2; edge++) {
-            uint64_t gpa = (1ull << bit) + (edge ? 0x200000 : 0x100000), value = 0;
-            uint64_t *at = (uint64_t *)gpa;
-
-            if (bit >= 30) {
-                /* One 2 MiB page at 512 GiB, pointed at what we look for. */
-                static uint64_t directory[512] __attribute__((aligned(4096)));
-
-                directory[0] = (gpa & ~0x1fffffull) | 0x87;
-                high_map[0] = (uint64_t)directory | 7;
-                __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
-                at = (uint64_t *)((1ull << 39) + (gpa & 0x1fffff));
-            }
-            if (TRY("movq (%[at]), %[value]", [value] "=&r"(value), [at] "r"(at)))
-                faults++;
-            else if (value == ~0ull)
-                ones++;
-            else
-                other++;
-            TRY("movq %[value], (%[at])", , OPERANDS([value] "r"(value), [at] "r"(at)));
-        }
-    }
-    print("gpa faults %u ones %u other %u\n", faults, ones, other);
 }
 
 static void probe_msr_range(uint32_t first, uint32_t last)
@@ -200,9 +162,7 @@ int payload_main(void)
 
     argument_text("do", what, sizeof(what));
     print("PROBE %s\n", what);
-    if (is(what, "gpa"))
-        probe_gpa();
-    else if (is(what, "msr"))
+    if (is(what, "msr"))
         probe_msr();
     else if (is(what, "cpuid"))
         probe_cpuid();
