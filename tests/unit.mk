@@ -1,5 +1,6 @@
 # Host tests, fuzz targets and generated documents. A test or target is added by adding its file;
-# a line "// SOURCES: a.c b/*.c -b/c.c" at its top names what it is linked with (- leaves one out).
+# a line "// SOURCES: a.c b/*.c -b/c.c" at its top names what it is linked with (- leaves one out),
+# a line "// LIBS: -lx" the libraries of a host test.
 UNIT_DIR   := build/unit
 FUZZ_DIR   := build/fuzz
 HOST_CC    ?= gcc
@@ -21,6 +22,7 @@ SECONDS    ?= 60
 named_in = $(shell sed -n 's|^// SOURCES:||p' $(1))
 sources_of = $(filter-out $(patsubst -%,%,$(filter -%,$(call named_in,$(1)))),\
              $(sort $(wildcard $(filter-out -%,$(call named_in,$(1))))))
+libs_of = $(shell sed -n 's|^// LIBS:||p' $(1))
 
 # The C library's own memcpy serves on the host, where the sanitizers watch it; of lib/string.c only
 # what the C library lacks is taken.
@@ -39,7 +41,7 @@ $(FUZZ_DIR)/obj/%.o: %.c tests/unit.mk
 define unit_rule
 $(UNIT_DIR)/$(1:%.c=%): $(patsubst %.c,$(UNIT_DIR)/obj/%.o,$(1) $(call sources_of,$(1)))
 	@mkdir -p $$(@D)
-	@$$(HOST_CC) $$(UNIT_SAN) $$^ -o $$@
+	@$$(HOST_CC) $$(UNIT_SAN) $$^ $(call libs_of,$(1)) -o $$@
 endef
 define fuzz_rule
 $(FUZZ_DIR)/$(1): $(patsubst %.c,$(FUZZ_DIR)/obj/%.o,tests/fuzz/$(1)_fuzz.c $(call sources_of,tests/fuzz/$(1)_fuzz.c))

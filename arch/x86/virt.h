@@ -6,10 +6,9 @@
 #pragma once
 #include "arch/x86/cpu.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/registers.h"
 #include "lib/abi/syscall.h"
 #include "lib/err.h"
-
-enum { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, REG_R8 };
 
 /* What an exit says beyond its kind. */
 struct virt_exit {
