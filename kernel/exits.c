@@ -2,6 +2,7 @@
 #include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
 #include "lib/x86/regs.h"
+#include "kernel/emulate.h"
 #include "kernel/log.h"
 #include "kernel/machine_checks.h"
 #include "kernel/partition.h"
@@ -195,10 +196,8 @@ static bool handle_io(struct vcpu *v, struct vcpu_exit *io)
 {
     struct virt_io e = virt_io_of(&v->virt);
 
-    if (e.is_string) {
-        *io = (struct vcpu_exit){ .reason = VCPU_EXIT_UNSUPPORTED, .port = e.port };
-        return true;
-    }
+    if (e.is_string)
+        return emulate_string_io(v, io);
     *io = (struct vcpu_exit){
         .reason = VCPU_EXIT_IO,
         .is_write = !e.is_in,
@@ -236,10 +235,20 @@ static bool handle_exception(struct vcpu *v, struct vcpu_exit *io)
     return false;
 }
 
-/* An access outside RAM, or a write to an overlay that the guest may only read. */
+/* What an overlay lets the guest only read. */
+static bool is_protected(const struct vcpu *v, const struct virt_fault *f)
+{
+    return f->is_write && f->is_present;
+}
+
 static void handle_nested_page_fault(struct vcpu *v)
 {
-    general_protection(v);
+    struct virt_fault f = virt_fault_of(&v->virt);
+
+    if (is_protected(v, &f))
+        general_protection(v);
+    else
+        emulate_access(v);
 }
 
 /* INVD and WBINVD do nothing, since our caches are coherent; all others are #UD. */

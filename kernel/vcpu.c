@@ -7,6 +7,7 @@
 #include "lib/x86/regs.h"
 #include "arch/x86/tsc.h"
 #include "kernel/budget.h"
+#include "kernel/emulate.h"
 #include "kernel/exits.h"
 #include "kernel/log.h"
 #include "kernel/memory.h"
@@ -265,6 +266,7 @@ static void take_init(struct vcpu *v)
     vlapic_init(&v->hv.lapic);
     v->is_nmi_masked = false;
     v->read_width = 0;
+    v->is_string_read = false;
     set_activity(v, v->index == 0 ? VCPU_ACTIVE : VCPU_WAITS_FOR_SIPI);
 }
 
@@ -380,6 +382,8 @@ enum err vcpu_run(struct vcpu *v, struct vcpu_exit *io)
     v->is_running = true;
     if (v->read_width)
         take_answer(v, io);
+    else if (unlikely(v->is_string_read))
+        emulate_answer(v, io->value);
     for (;;) {
         if (unlikely(sched_has_work(t))) {
             if (t->is_dying)

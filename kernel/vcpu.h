@@ -39,6 +39,7 @@ struct vcpu {
     uint64_t debug_registers[4]; /* DR0 to DR3, likewise */
     struct kernel_cpu *fpu_cpu;  /* where fpu_owner may still be this */
     uint8_t read_width;          /* of the port read that the vmm answers; 0: none */
+    bool is_string_read;         /* likewise, and it goes to memory */
     struct hv_vcpu hv;
     uint64_t exits[EXIT_KIND_COUNT];
     uint64_t trace_total;

@@ -13,6 +13,15 @@ struct guest_paging {
  * CPU has just executed was permitted. */
 enum err guest_translate(const struct guest_paging *p, uint64_t linear, gpa_t *out) MUST_CHECK;
 
+#define GUEST_ACCESS_WRITE 1u
+#define GUEST_ACCESS_USER  2u
+#define GUEST_ACCESS_AC    4u /* RFLAGS.AC is set */
+
+/* The same for an access that the CPU has not made: with the rights of GUEST_ACCESS_*, and setting
+ * accessed and dirty bits as it would. On error *@error is the code of the page fault. */
+enum err guest_translate_for(const struct guest_paging *p, uint64_t linear, unsigned access,
+                             gpa_t *out, uint32_t *error) MUST_CHECK;
+
 /* Copies up to @bytes at @linear; stops where a page is missing. Returns how many were read. */
 unsigned guest_fetch(const struct guest_paging *p, uint64_t linear, uint8_t *out, unsigned bytes);
 
@@ -22,6 +31,8 @@ static inline bool guest_peek_code(uint64_t cr3, uint64_t rip, uint32_t *out);
 
 /* Physical reads through the window; false outside mapped guest memory. */
 bool guest_read_window(gpa_t gpa, void *out, size_t bytes);
+/* False also where an overlay may only be read. */
+bool guest_write_window(gpa_t gpa, const void *in, size_t bytes);
 
 #define WINDOW_BYTES (1ull << 39)
 

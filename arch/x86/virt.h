@@ -5,6 +5,8 @@
  * MSRs, and takes no interrupt, NMI included: short, no locks, no waiting. */
 #pragma once
 #include "arch/x86/cpu.h"
+#include "arch/x86/access.h"
+#include "arch/x86/guest_walk.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/registers.h"
 #include "lib/abi/syscall.h"
@@ -89,6 +91,26 @@ unsigned virt_cpl(const struct virt_vcpu *v);
 bool virt_is_long_mode(const struct virt_vcpu *v); /* executes 64-bit code */
 bool virt_is_protected(const struct virt_vcpu *v); /* CR0.PE, not VM86 */
 void virt_flush(struct virt_vcpu *v);              /* at the next entry */
+
+void virt_inject_page_fault(struct virt_vcpu *v, uint64_t linear, uint32_t error);
+uint64_t virt_rflags(const struct virt_vcpu *v);
+void virt_set_rflags(struct virt_vcpu *v, uint64_t value); /* the status flags */
+/* How the guest addresses memory; its FS and GS are known after virt_leave(). */
+struct guest_paging virt_paging(const struct virt_vcpu *v);
+uint64_t virt_linear_rip(const struct virt_vcpu *v);
+uint64_t virt_segment_base(const struct virt_vcpu *v, enum segment segment);
+enum code_size virt_code_size(const struct virt_vcpu *v);
+/* GUEST_ACCESS_* of a data access that the guest makes now. */
+unsigned virt_access_rights(const struct virt_vcpu *v, bool is_write);
+
+/* Of an EXIT_NESTED_PAGE_FAULT. */
+struct virt_fault {
+    gpa_t gpa;
+    bool is_present; /* mapped, but not so */
+    bool is_write, is_fetch;
+    bool is_walk; /* the guest's own page-table walk met it */
+};
+struct virt_fault virt_fault_of(const struct virt_vcpu *v);
 
 /* Of an EXIT_IO. */
 struct virt_io {

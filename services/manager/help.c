@@ -5,20 +5,11 @@
 const char *value_kind_name(enum value_kind kind)
 {
     static const char *const names[VALUE_KIND_COUNT] = {
-        [VALUE_NONE] = "none",
-        [VALUE_NUMBER] = "number",
-        [VALUE_BYTES] = "bytes",
-        [VALUE_CPUS] = "number",
-        [VALUE_NEW_NAME] = "name",
-        [VALUE_VM] = "vm",
-        [VALUE_PROGRAM] = "program",
-        [VALUE_NOUN] = "noun",
-        [VALUE_MODULE] = "module",
-        [VALUE_MODULES] = "modules",
-        [VALUE_STRING] = "string",
-        [VALUE_TYPED] = "typed-text",
-        [VALUE_CHOICE] = "choice",
-        [VALUE_TIME] = "time",
+        [VALUE_NONE] = "none",       [VALUE_NUMBER] = "number", [VALUE_BYTES] = "bytes",
+        [VALUE_CPUS] = "number",     [VALUE_NEW_NAME] = "name", [VALUE_VM] = "vm",
+        [VALUE_PROGRAM] = "program", [VALUE_NOUN] = "noun",     [VALUE_MODULE] = "module",
+        [VALUE_MODULES] = "modules", [VALUE_STRING] = "string", [VALUE_TYPED] = "typed-text",
+        [VALUE_CHOICE] = "choice",   [VALUE_TIME] = "time",
     };
 
     return kind < VALUE_KIND_COUNT ? names[kind] : "unknown";

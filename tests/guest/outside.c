@@ -123,7 +123,7 @@ static void try_all(uint64_t gpa)
         try_read(gpa, at, bytes);
     TRY("movq %[value], (%[at])", , OPERANDS([value] "r"(value), [at] "r"(at)));
     judge("write", gpa, 0, fault_vector == NO_FAULT);
-    TRY("lock xaddq %[value], (%[at])", [value] "+r"(value), [at] "r"(at));
+    TRY("xchgq %[value], (%[at])", [value] "+r"(value), [at] "r"(at));
     judge("exchange", gpa, value, fault_vector == NO_FAULT && value == ~0ull);
     TRY("jmp *%[at]", , [at] "r"(at));
     judge("fetch", gpa, 0, fault_vector == VECTOR_UD); /* ff ff is no instruction */

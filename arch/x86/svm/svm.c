@@ -319,21 +319,11 @@ static const struct decode_want *want_of(uint32_t code)
     }
 }
 
-static struct guest_paging paging_of(const struct vmcb *c)
-{
-    return (struct guest_paging){ c->cr0, c->cr3, c->cr4, c->efer };
-}
-
-static uint64_t linear_rip(const struct virt_vcpu *v)
-{
-    return virt_is_long_mode(v) ? v->rip : (v->vmcb->cs.base + v->rip) & UINT32_MAX;
-}
-
 static unsigned decode(struct virt_vcpu *v, const struct decode_want *want, unsigned *reg)
 {
-    struct guest_paging paging = paging_of(v->vmcb);
+    struct guest_paging paging = virt_paging(v);
     uint8_t bytes[INSTRUCTION_BYTES_MAX];
-    unsigned n = guest_fetch(&paging, linear_rip(v), bytes, sizeof(bytes));
+    unsigned n = guest_fetch(&paging, virt_linear_rip(v), bytes, sizeof(bytes));
 
     return decode_match(bytes, n, virt_is_long_mode(v), want, reg);
 }
@@ -467,103 +457,4 @@ void virt_resume_event(struct virt_vcpu *v)
     c->event = (uint32_t)c->exit_int_info;
     c->event_error = (uint32_t)(c->exit_int_info >> 32);
     c->exit_int_info = 0;
-}
-
-/* ---- registers ---- */
-
-void virt_set_tsc_offset(struct virt_vcpu *v, uint64_t offset)
-{
-    v->vmcb->tsc_offset = offset;
-}
-
-/* A machine check that comes while CR4.MCE is 0 shuts the machine down, so a guest cannot clear
- * it; it sees the bit that it wrote. */
-uint64_t virt_cr4(const struct virt_vcpu *v)
-{
-    return v->has_guest_mce ? v->vmcb->cr4 : v->vmcb->cr4 & ~CR4_MCE;
-}
-
-void virt_set_cr4(struct virt_vcpu *v, uint64_t value)
-{
-    v->vmcb->cr4 = value | CR4_MCE;
-    v->has_guest_mce = value & CR4_MCE;
-    v->needs_flush = true;
-    v->asid_cpu = NULL;
-}
-
-uint64_t virt_gpr(const struct virt_vcpu *v, unsigned reg)
-{
-    return reg == REG_RSP ? v->vmcb->rsp : v->gpr[reg];
-}
-
-void virt_set_gpr(struct virt_vcpu *v, unsigned reg, uint64_t value)
-{
-    if (reg == REG_RSP)
-        v->vmcb->rsp = value;
-    else
-        v->gpr[reg] = value;
-}
-
-uint64_t virt_efer(const struct virt_vcpu *v)
-{
-    return v->vmcb->efer & ~EFER_SVME;
-}
-
-enum err virt_set_efer(struct virt_vcpu *v, uint64_t value)
-{
-    struct vmcb *c = v->vmcb;
-    uint64_t allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR;
-
-    if ((value & ~allowed) || ((value ^ c->efer) & EFER_LME && (c->cr0 & CR0_PG)))
-        return ERR_ARGUMENT;
-    c->efer = (value & ~EFER_LMA) | (c->efer & EFER_LMA) | EFER_SVME;
-    return OK;
-}
-
-uint64_t virt_pat(const struct virt_vcpu *v)
-{
-    return v->vmcb->g_pat;
-}
-
-void virt_set_pat(struct virt_vcpu *v, uint64_t value)
-{
-    v->vmcb->g_pat = value;
-}
-
-unsigned virt_cpl(const struct virt_vcpu *v)
-{
-    return v->vmcb->cpl;
-}
-
-bool virt_is_long_mode(const struct virt_vcpu *v)
-{
-    return (v->vmcb->efer & EFER_LMA) && (v->vmcb->cs.attributes & SEGMENT_LONG);
-}
-
-bool virt_is_protected(const struct virt_vcpu *v)
-{
-    return (v->vmcb->cr0 & CR0_PE) && !(v->vmcb->rflags & RFLAGS_VM);
-}
-
-void virt_flush(struct virt_vcpu *v)
-{
-    v->needs_flush = true;
-}
-
-struct virt_io virt_io_of(const struct virt_vcpu *v)
-{
-    uint64_t info = v->exit.info1;
-
-    return (struct virt_io){
-        .port = (uint16_t)(info >> 16),
-        .width = (uint8_t)((info & SVM_IOIO_WIDTH) >> 4),
-        .is_in = info & SVM_IOIO_IN,
-        .is_string = info & SVM_IOIO_STRING,
-    };
-}
-
-unsigned virt_exit_vector(const struct virt_vcpu *v, uint32_t *error)
-{
-    *error = (uint32_t)v->exit.info1;
-    return v->exit.code - SVM_EXIT_EXCEPTION;
 }

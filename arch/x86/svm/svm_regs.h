@@ -64,6 +64,8 @@
 #define SVM_EXIT_NPF 0x400
 #define SVM_EXIT_INVALID 0xffffffffu
 
+#define SVM_NPF_WALK (1ull << 33) /* EXITINFO1 of a nested page fault */
+
 #define SVM_EVENT_VECTOR 0xffu
 #define SVM_EVENT_INTERRUPT (0u << 8)
 #define SVM_EVENT_NMI (2u << 8)
