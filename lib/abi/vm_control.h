@@ -15,11 +15,13 @@
 #define VMM_GRANT_PARTITION "partition" /* created by the manager, not populated */
 #define VMM_GRANT_KERNEL    "kernel"    /* module */
 #define VMM_GRANT_INITRD    "initrd"    /* module, optional */
+#define VMM_GRANT_MODULE    "module%u"  /* modules, as many as vmm_config.module_count */
 
 enum vmm_guest_type { GUEST_AUTO, GUEST_LINUX, GUEST_PVH, GUEST_MULTIBOOT };
 
 #define VMM_CMDLINE_BYTES 4096u
 #define VMM_VCPUS_MAX     64u
+#define VMM_MODULES_MAX   32u
 
 struct vmm_config {
     uint32_t version; /* 1 */
@@ -29,10 +31,14 @@ struct vmm_config {
     uint64_t initrd_bytes; /* 0: none */
     uint64_t utc_base_ns;  /* UTC in ns since 1970 at boot of the host (ns clock 0) */
     uint32_t cpu_count;    /* 1 to VMM_VCPUS_MAX */
-    uint32_t reserved;
+    uint32_t module_count;
     char name[PROGRAM_NAME_BYTES];
     char kernel_name[GRANT_NAME_BYTES];
     char cmdline[VMM_CMDLINE_BYTES]; /* NUL-terminated */
+    struct {
+        uint64_t bytes; /* length of the file */
+        char name[GRANT_NAME_BYTES];
+    } modules[VMM_MODULES_MAX]; /* of a multiboot guest */
 };
 
 /* Shared by manager (owner) and vmm. Totals count bytes since the VM was created, over all its
@@ -76,7 +82,7 @@ struct vmm_answer {
 };
 
 struct vmm_failure {
-    uint32_t err;      /* ERR_FORMAT: bad image; ERR_MEMORY; ERR_UNSUPPORTED */
+    uint32_t err;      /* ERR_FORMAT: bad image; ERR_MEMORY; ERR_UNSUPPORTED; ERR_ARGUMENT */
     char message[200]; /* NUL-terminated: what is wrong */
     char hint[200];    /* what to do */
 };

@@ -97,13 +97,33 @@ static enum err make_memory(struct machine *m)
     return err;
 }
 
+static enum err map_modules(const struct machine *m, struct loader_module out[LOADER_MODULES_MAX])
+{
+    char name[GRANT_NAME_BYTES];
+    const void *at;
+    uint64_t unused;
+    enum err err = m->config->module_count <= LOADER_MODULES_MAX ? OK : ERR_ARGUMENT;
+
+    for (unsigned i = 0; !err && i < m->config->module_count; i++) {
+        format(name, sizeof(name), VMM_GRANT_MODULE, i);
+        err = map_grant(name, PROT_READ, &at, &unused);
+        if (!err)
+            out[i] = (struct loader_module){ at, m->config->modules[i].bytes,
+                                             m->config->modules[i].name };
+    }
+    return err;
+}
+
 static enum err load_kernel(struct machine *m, struct vcpu_state *state, struct loader_failure *why)
 {
+    struct loader_module modules[LOADER_MODULES_MAX];
     struct loader_input in = {
         .memory = &m->memory,
         .kernel_name = m->config->kernel_name,
         .cmdline = m->config->cmdline,
         .type = m->config->type,
+        .module_count = m->config->module_count,
+        .modules = modules,
     };
     const void *at;
     uint64_t unused;
@@ -122,7 +142,12 @@ static enum err load_kernel(struct machine *m, struct vcpu_state *state, struct 
         in.initrd = at;
         in.initrd_bytes = m->config->initrd_bytes;
     }
-    return err ? err : loader_load(&in, state, why);
+    if (!err)
+        err = map_modules(m, modules);
+    if (err)
+        return err;
+    m->starts_in_xapic = loader_type(&in) == GUEST_MULTIBOOT;
+    return loader_load(&in, state, why);
 }
 
 static enum err make_vcpus(struct machine *m, struct loader_failure *why)

@@ -30,7 +30,8 @@ struct machine {
     const struct vmm_config *config; /* constant once built, as is all up to vcpus */
     struct guest_memory memory;
     handle_t budget, partition, control;
-    handle_t wake; /* signal: the service thread waits */
+    handle_t wake;        /* signal: the service thread waits */
+    bool starts_in_xapic; /* the guest expects its local APICs in xAPIC mode, not x2APIC */
     uint32_t vcpu_count;
     struct vcpu vcpus[VMM_VCPUS_MAX];
     uint32_t state;     /* enum machine_state, atomic; to RUNNING and PAUSED set by the service

@@ -180,8 +180,12 @@ enum err bzimage_load(const struct loader_input *in, struct vcpu_state *state,
     uint64_t cmdline_limit = get(in->kernel + CMDLINE_LIMIT, 4) + 1;
     uint64_t initrd_limit = get(in->kernel + INITRD_LIMIT, 4) + 1;
     gpa_t initrd;
-    enum err err = make_plan(in, &p, why);
+    enum err err;
 
+    if (!bzimage_is(in->kernel, in->kernel_bytes))
+        return loader_fail(why, ERR_FORMAT, "leave type= away, or give a bzImage",
+                           "%s is no bzImage: it has no HdrS header", in->kernel_name);
+    err = make_plan(in, &p, why);
     if (err)
         return err;
     err = loader_write_cmdline(in, cmdline_limit, why);

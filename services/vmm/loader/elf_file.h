@@ -1,5 +1,4 @@
-/* An ELF file of a guest, 32 or 64 bit: its program headers, and putting its segments where they are
- * to be. Source: System V ABI, "Object Files". */
+/* An ELF file of a guest, 32 or 64 bit: its header and program headers. Source: System V ABI, "Object Files". */
 #pragma once
 #include "services/vmm/loader/loader.h"
 
@@ -27,10 +26,9 @@ struct elf_part elf_part(const struct elf_file *f, unsigned i);
 /* True when what @p names in the file is there. */
 bool elf_has_bytes(const struct elf_file *f, const struct elf_part *p);
 
-/* Copies one segment into RAM. ERR_FORMAT: broken, or it is not to lie where there is none;
- * ERR_MEMORY: the VM is too small. */
-enum err elf_load_part(const struct elf_file *f, const struct elf_part *p,
-                       struct loader_failure *why) MUST_CHECK;
+/* ERR_FORMAT: @p is not whole in the file, or has more there than in memory. */
+enum err elf_check_part(const struct elf_file *f, const struct elf_part *p,
+                        struct loader_failure *why) MUST_CHECK;
 
 /* Says that the file is broken, and how. */
 enum err elf_fail(const struct elf_file *f, struct loader_failure *why, const char *what);

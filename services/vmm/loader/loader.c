@@ -37,6 +37,29 @@ unsigned loader_memory_map(const struct guest_memory *m, struct e820_entry out[E
     return n;
 }
 
+static bool is_ram(const struct guest_memory *m, uint64_t at, uint64_t bytes)
+{
+    return range_fits(at, bytes, min(LAYOUT_LOW_RAM_END, m->low_bytes)) ||
+           (at >= MIB(1) && range_fits(at, bytes, m->low_bytes));
+}
+
+enum err loader_put(const struct loader_input *in, uint64_t at, uint64_t offset,
+                    uint64_t file_bytes, uint64_t memory_bytes, struct loader_failure *why)
+{
+    gpa_t rest = { at + file_bytes };
+
+    if (!is_ram(in->memory, at, memory_bytes))
+        return at < MIB(1) ? loader_fail(why, ERR_FORMAT, "link it to 1 MiB or above",
+                                         "%s wants 0x%lx bytes at 0x%lx, where there is no RAM",
+                                         in->kernel_name, memory_bytes, at)
+                           : loader_fail(why, ERR_MEMORY, "give the VM more memory",
+                                         "%s wants 0x%lx bytes at 0x%lx; the VM has 0x%lx",
+                                         in->kernel_name, memory_bytes, at, in->memory->low_bytes);
+    enum err err = guest_write(in->memory, (gpa_t){ at }, in->kernel + offset, file_bytes);
+
+    return err ? err : guest_fill_zero(in->memory, rest, memory_bytes - file_bytes);
+}
+
 enum err loader_place_initrd(const struct loader_input *in, uint64_t floor, uint64_t limit,
                              gpa_t *out, struct loader_failure *why)
 {
@@ -77,29 +100,45 @@ void loader_state_protected(struct vcpu_state *s, uint64_t entry)
     s->ldtr = (struct vcpu_segment){ 0, SEGMENT_LDT, 0, 0 };
 }
 
+/* What a file is taken for without type=. */
+static enum vmm_guest_type recognise(const struct loader_input *in)
+{
+    if (bzimage_is(in->kernel, in->kernel_bytes))
+        return GUEST_LINUX;
+    if (pvh_is(in))
+        return GUEST_PVH;
+    if (multiboot_is(in->kernel, in->kernel_bytes))
+        return GUEST_MULTIBOOT;
+    /* an ELF file without a note: loading it says so */
+    return elf_is(in->kernel, in->kernel_bytes) ? GUEST_PVH : GUEST_AUTO;
+}
+
+enum vmm_guest_type loader_type(const struct loader_input *in)
+{
+    return in->type == GUEST_AUTO ? recognise(in) : (enum vmm_guest_type)in->type;
+}
+
 enum err loader_load(const struct loader_input *in, struct vcpu_state *state,
                      struct loader_failure *why)
 {
-    bool is_elf = elf_is(in->kernel, in->kernel_bytes);
-    bool is_bzimage = bzimage_is(in->kernel, in->kernel_bytes);
+    enum vmm_guest_type type = loader_type(in);
 
     if (in->memory->low_bytes < MIB(1) + LARGE_BYTES / 2)
         return loader_fail(why, ERR_MEMORY, "memory=2M is the least that a kernel can start in",
                            "%lu KiB of memory are too little", in->memory->low_bytes >> 10);
-    if (in->type == GUEST_MULTIBOOT)
-        return loader_fail(why, ERR_UNSUPPORTED, "use a bzImage or an ELF file with a PVH note",
-                           "multiboot kernels cannot be started yet");
-    if (in->type == GUEST_LINUX && !is_bzimage)
-        return loader_fail(why, ERR_FORMAT, "leave type= away, or give a bzImage",
-                           "%s is no bzImage: it has no HdrS header", in->kernel_name);
-    if (in->type == GUEST_PVH && !is_elf)
-        return loader_fail(why, ERR_FORMAT, "leave type= away, or give an ELF file",
-                           "%s is no ELF file", in->kernel_name);
-    if (is_bzimage)
-        return bzimage_load(in, state, why);
-    if (is_elf)
-        return pvh_load(in, state, why);
-    return loader_fail(why, ERR_FORMAT,
-                       "give a bzImage (vmlinuz) or an ELF file with a PVH note (vmlinux)",
-                       "%s is neither a bzImage nor an ELF file", in->kernel_name);
+    if (in->module_count && type != GUEST_MULTIBOOT)
+        return loader_fail(why, ERR_ARGUMENT, "give initrd= in place of modules=",
+                           "%s is no multiboot kernel, and others take no modules",
+                           in->kernel_name);
+    switch (type) {
+    case GUEST_LINUX: return bzimage_load(in, state, why);
+    case GUEST_PVH: return pvh_load(in, state, why);
+    case GUEST_MULTIBOOT: return multiboot_load(in, state, why);
+    default:
+        return loader_fail(why, ERR_FORMAT,
+                           "give a bzImage (vmlinuz), an ELF file with a PVH note (vmlinux), or a "
+                           "multiboot kernel",
+                           "%s is neither a bzImage nor an ELF file nor a multiboot kernel",
+                           in->kernel_name);
+    }
 }

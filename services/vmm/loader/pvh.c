@@ -63,7 +63,11 @@ static enum err load_parts(const struct elf_file *f, uint64_t *end, struct loade
 
         if (p.type != ELF_SEGMENT_LOAD || !p.memory_bytes)
             continue;
-        err = elf_load_part(f, &p, why);
+        if (p.pa < LAYOUT_KERNEL_MIN)
+            return elf_fail(f, why, "a segment loads below 1 MiB");
+        err = elf_check_part(f, &p, why);
+        if (!err)
+            err = loader_put(f->in, p.pa, p.offset, p.file_bytes, p.memory_bytes, why);
         *end = max(*end, p.pa + p.memory_bytes);
     }
     return err;
@@ -97,14 +101,27 @@ static enum err write_start_info(const struct loader_input *in, gpa_t initrd)
     return err;
 }
 
+bool pvh_is(const struct loader_input *in)
+{
+    struct loader_failure unused;
+    struct elf_file f;
+
+    return elf_is(in->kernel, in->kernel_bytes) && elf_open(&f, in, &unused) == OK &&
+           find_entry(&f);
+}
+
 enum err pvh_load(const struct loader_input *in, struct vcpu_state *state,
                   struct loader_failure *why)
 {
     struct elf_file f;
     uint64_t entry, end;
     gpa_t initrd;
-    enum err err = elf_open(&f, in, why);
+    enum err err;
 
+    if (!elf_is(in->kernel, in->kernel_bytes))
+        return loader_fail(why, ERR_FORMAT, "leave type= away, or give an ELF file",
+                           "%s is no ELF file", in->kernel_name);
+    err = elf_open(&f, in, why);
     if (err)
         return err;
     entry = find_entry(&f);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/abi/elf.h"
+#include "lib/abi/multiboot.h"
 #include "services/vmm/guest_memory.h"
 
 #define IMAGE_MEMORY_BYTES MIB(20)
@@ -67,4 +68,57 @@ static inline size_t image_elf(uint8_t *out)
     memcpy(out + 528, &entry, 4);
     memset(out + 4096, 0xab, 4096);
     return 8192;
+}
+
+#define IMAGE_MULTIBOOT_BYTES 8192u
+#define IMAGE_MULTIBOOT_ENTRY ((uint32_t)MIB(1) + 64)
+
+static inline void image_multiboot_header(uint8_t *at, uint32_t flags)
+{
+    struct multiboot_header h = { .magic = MULTIBOOT_HEADER_MAGIC,
+                                  .flags = flags,
+                                  .checksum = -(MULTIBOOT_HEADER_MAGIC + flags) };
+
+    memcpy(at, &h, MULTIBOOT_HEADER_BYTES);
+}
+
+/* An ELF32 file for the i386 with 4 KiB at 1 MiB and 4 KiB of bss, a multiboot header in front;
+ * IMAGE_MULTIBOOT_BYTES long. */
+static inline void image_multiboot_elf(uint8_t *out, uint32_t flags)
+{
+    struct elf32_header h = { .class = ELF_CLASS_32,
+                              .type = ELF_TYPE_EXEC,
+                              .machine = ELF_MACHINE_386,
+                              .entry = IMAGE_MULTIBOOT_ENTRY,
+                              .segments = sizeof(h),
+                              .segment_bytes = sizeof(struct elf32_segment),
+                              .segment_count = 1 };
+    struct elf32_segment s = { .type = ELF_SEGMENT_LOAD,
+                               .offset = 4096,
+                               .va = (uint32_t)MIB(1),
+                               .pa = (uint32_t)MIB(1),
+                               .file_bytes = 4096,
+                               .memory_bytes = 8192 };
+
+    memset(out, 0, 4096);
+    memset(out + 4096, 0xab, 4096);
+    memcpy(h.magic, ELF_MAGIC, 4);
+    memcpy(out, &h, sizeof(h));
+    memcpy(out + sizeof(h), &s, sizeof(s));
+    image_multiboot_header(out + 4096, flags);
+}
+
+/* The same as a flat file with addresses, its header at byte 256. */
+static inline void image_multiboot_flat(uint8_t *out, uint32_t flags)
+{
+    struct multiboot_header h = { .magic = MULTIBOOT_HEADER_MAGIC,
+                                  .flags = flags | MULTIBOOT_HAS_ADDRESSES,
+                                  .header_address = (uint32_t)MIB(1) + 256,
+                                  .load_address = (uint32_t)MIB(1),
+                                  .bss_end = (uint32_t)MIB(1) + 16384,
+                                  .entry = IMAGE_MULTIBOOT_ENTRY };
+
+    h.checksum = -(h.magic + h.flags);
+    memset(out, 0xab, IMAGE_MULTIBOOT_BYTES);
+    memcpy(out + 256, &h, sizeof(h));
 }

@@ -179,7 +179,7 @@ TEST(wrong_type_is_refused)
     fresh(MEMORY);
     make_elf();
     EXPECT_EQ(load(ELF_BYTES, GUEST_LINUX, false, ""), ERR_FORMAT);
-    EXPECT_EQ(load(ELF_BYTES, GUEST_MULTIBOOT, false, ""), ERR_UNSUPPORTED);
+    EXPECT_EQ(load(ELF_BYTES, GUEST_MULTIBOOT, false, ""), ERR_FORMAT);
     memset(image, 0x42, sizeof(image));
     EXPECT_EQ(load(4096, GUEST_AUTO, false, ""), ERR_FORMAT);
     EXPECT_EQ(load(0, GUEST_AUTO, false, ""), ERR_FORMAT);
