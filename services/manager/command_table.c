@@ -64,7 +64,7 @@ const struct command command_table[] = {
           "how much memory: at least 1M, a multiple of 4K" },
         { "cpus", VALUE_CPUS, ARGUMENT_REQUIRED, NULL, "how many virtual CPUs" },
         { "type", VALUE_CHOICE, 0, "auto|linux|pvh|multiboot", "how the kernel is started" },
-        { "modules", VALUE_MODULES, 0, NULL, "multiboot modules" },
+        { "modules", VALUE_MODULES, 0, NULL, "what a multiboot kernel finds beside it" },
         { "on-crash", VALUE_CHOICE, 0, "stop|restart", "what follows a crash of the guest" } } },
     { COMMAND_VM_LIST,
       "vm",
@@ -79,9 +79,9 @@ const struct command command_table[] = {
       "show",
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
-      "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `on_crash`, `exits` (count by "
-      "reason), `vcpus`, `channels`, after a crash `crash` (`cause`, `vcpu`, `registers`, `cr2`, "
-      "`cr3`, `error_code`, `code`, `exits`: the last 32)",
+      "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `on_crash`, `exits` "
+      "(count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, `vcpu`, "
+      "`registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,
       "vm",
@@ -198,7 +198,7 @@ const char *argument_accepts(const struct argument *a)
     case VALUE_PROGRAM: return "manager, or the name of a VM";
     case VALUE_NOUN: return "a noun: host, vm, event, log, debug";
     case VALUE_MODULE: return "the file name of a boot module";
-    case VALUE_MODULES: return "file names of boot modules with commas between them";
+    case VALUE_MODULES: return "1 to 32 file names of boot modules with commas between them";
     case VALUE_STRING: return "text, in quotes when it holds blanks";
     case VALUE_TYPED: return "text, in quotes when it holds blanks; \\n is the Enter key";
     case VALUE_CHOICE: return a->choices;

@@ -4,6 +4,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "services/manager/grammar.h"
+#include "services/manager/module_list.h"
 #include "services/manager/utc.h"
 #include "services/manager/words.h"
 
@@ -87,7 +88,7 @@ static bool value_is_good(const struct argument *a, struct value *v)
     case VALUE_VM:
     case VALUE_PROGRAM: return name_is_good(v->text, v->n);
     case VALUE_MODULE: return v->n > 0 && v->n < 104;
-    case VALUE_MODULES: return v->n > 0;
+    case VALUE_MODULES: return module_list_is_good(v->text);
     case VALUE_CHOICE: return is_choice(a->choices, v);
     case VALUE_TIME: return utc_parse(v->text, v->n, &v->number) == OK;
     default: return true;

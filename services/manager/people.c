@@ -62,9 +62,15 @@ static bool is_kind(struct span v, char open)
     return v.n >= 2 && v.at[0] == open;
 }
 
+/* A list of strings or numbers, which goes on one line. */
+static bool is_plain_list(struct span v)
+{
+    return is_kind(v, '[') && v.n > 2 && v.at[1] != '{' && v.at[1] != '[';
+}
+
 static bool is_nested(struct span v)
 {
-    return (is_kind(v, '{') || is_kind(v, '[')) && v.n > 2;
+    return (is_kind(v, '{') || is_kind(v, '[')) && v.n > 2 && !is_plain_list(v);
 }
 
 /* Takes the next element of a list. */
@@ -161,6 +167,21 @@ static void string_cell(struct span v, char *out)
     out[n] = 0;
 }
 
+static void list_cell(struct span list, char *out)
+{
+    char text[CELL_BYTES];
+    size_t used = 0;
+    struct span v;
+
+    while (next_element(&list, &v)) {
+        if (is_kind(v, '"'))
+            string_cell(v, text);
+        else
+            format(text, sizeof(text), "%.*s", (int)min(v.n, CELL_BYTES - 1ul), v.at);
+        used += format(out + used, CELL_BYTES - used, "%s%s", used ? ", " : "", text);
+    }
+}
+
 static void cell(struct span key, struct span v, char *out)
 {
     uint64_t number = 0;
@@ -172,6 +193,8 @@ static void cell(struct span key, struct span v, char *out)
     }
     if (is_kind(v, '"'))
         string_cell(v, out);
+    else if (is_plain_list(v))
+        list_cell(inside(v), out);
     else if (is_number && ends_with(key, "_bytes"))
         people_bytes(number, out);
     else if (is_number && ends_with(key, "_ns"))

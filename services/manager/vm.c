@@ -251,7 +251,8 @@ static bool record_is_good(const struct vm *vm)
 {
     return vm_machine_is_good(&vm->machine) && vm->name[sizeof(vm->name) - 1] == 0 && vm->name[0] &&
            vm->kernel[sizeof(vm->kernel) - 1] == 0 && vm->initrd[sizeof(vm->initrd) - 1] == 0 &&
-           vm->cmdline[sizeof(vm->cmdline) - 1] == 0 && vm->cpu_count >= 1 &&
+           vm->cmdline[sizeof(vm->cmdline) - 1] == 0 && vm->modules[sizeof(vm->modules) - 1] == 0 &&
+           (!vm->modules[0] || module_list_is_good(vm->modules)) && vm->cpu_count >= 1 &&
            vm->cpu_count <= VMM_VCPUS_MAX && vm->crash.cause[sizeof(vm->crash.cause) - 1] == 0;
 }
 

@@ -4,6 +4,7 @@
 #include "lib/err.h"
 #include "services/manager/event_catalogue.h"
 #include "services/manager/json.h"
+#include "services/manager/module_list.h"
 #include "services/manager/vm_machine.h"
 
 #define VM_COUNT_MAX         32u
@@ -37,6 +38,7 @@ struct vm {
     char kernel[GRANT_NAME_BYTES];
     char initrd[GRANT_NAME_BYTES]; /* empty: none */
     char cmdline[VMM_CMDLINE_BYTES];
+    char modules[MODULE_LIST_BYTES]; /* empty: none */
 
     handle_t budget, console;             /* from creation to deletion */
     handle_t partition, channel, process; /* while there is a vmm */

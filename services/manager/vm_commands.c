@@ -24,35 +24,55 @@ static const struct startup_grant *find_module(const char *name)
 }
 
 /* False when @r has been answered. */
-static bool module_is_there(struct request *r, const struct value *v, uint64_t *bytes)
+static bool module_is_there(struct request *r, const struct value *v, const char *name,
+                            uint64_t *bytes)
 {
-    if (!v->is_set)
-        return true;
-    const struct startup_grant *g = find_module(v->text);
+    const struct startup_grant *g = find_module(name);
+
     if (!g) {
         answer_error(r, ERROR_NOT_FOUND, v, "put the file among the boot modules",
-                     "no boot module named %.100s", v->text);
+                     "no boot module named %.100s", name);
         return false;
     }
     if (!g->bytes) {
         answer_error(r, ERROR_BAD_IMAGE, v, "replace the file", "the boot module %.100s is empty",
-                     v->text);
+                     name);
         return false;
     }
     *bytes += g->bytes;
     return true;
 }
 
-static bool is_supported(struct request *r, const struct command_line *c)
+/* All files of a VM; their bytes are added up. */
+static bool files_are_there(struct request *r, const struct command_line *c, uint64_t *bytes)
+{
+    const struct value *kernel = command_value(c, "kernel"), *initrd = command_value(c, "initrd");
+    const struct value *modules = command_value(c, "modules");
+    const char *list = modules->text;
+    char name[GRANT_NAME_BYTES];
+
+    if (!module_is_there(r, kernel, kernel->text, bytes) ||
+        (initrd->is_set && !module_is_there(r, initrd, initrd->text, bytes)))
+        return false;
+    while (module_list_next(&list, name))
+        if (!module_is_there(r, modules, name, bytes))
+            return false;
+    return true;
+}
+
+/* What is known before the kernel's file has been looked at; the vmm says the rest. */
+static bool type_takes_files(struct request *r, const struct command_line *c)
 {
     const struct value *type = command_value(c, "type"), *modules = command_value(c, "modules");
+    const struct value *initrd = command_value(c, "initrd");
 
-    if (type->number == GUEST_MULTIBOOT) {
-        answer_error(r, ERROR_UNSUPPORTED, type, "auto|linux|pvh", "no multiboot for now");
+    if (modules->is_set && (type->number == GUEST_LINUX || type->number == GUEST_PVH)) {
+        answer_error(r, ERROR_USAGE, modules, "initrd=, or type=multiboot",
+                     "modules= is for multiboot kernels only");
         return false;
     }
-    if (modules->is_set) {
-        answer_error(r, ERROR_UNSUPPORTED, modules, "initrd=", "no multiboot modules for now");
+    if (initrd->is_set && type->number == GUEST_MULTIBOOT) {
+        answer_error(r, ERROR_USAGE, initrd, "modules=", "a multiboot kernel knows no initrd");
         return false;
     }
     return true;
@@ -108,6 +128,7 @@ static void fill(struct vm *vm, const struct command_line *c)
     string_copy(vm->kernel, sizeof(vm->kernel), command_value(c, "kernel")->text);
     string_copy(vm->initrd, sizeof(vm->initrd), command_value(c, "initrd")->text);
     string_copy(vm->cmdline, sizeof(vm->cmdline), command_value(c, "cmdline")->text);
+    string_copy(vm->modules, sizeof(vm->modules), command_value(c, "modules")->text);
 }
 
 static void create(struct request *r, const struct command_line *c)
@@ -123,9 +144,8 @@ static void create(struct request *r, const struct command_line *c)
         answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
         return;
     }
-    if (!is_supported(r, c) || !memory_is_good(r, command_value(c, "memory")) ||
-        !module_is_there(r, command_value(c, "kernel"), &module_bytes) ||
-        !module_is_there(r, command_value(c, "initrd"), &module_bytes))
+    if (!type_takes_files(r, c) || !memory_is_good(r, command_value(c, "memory")) ||
+        !files_are_there(r, c, &module_bytes))
         return;
     struct vm *vm = reserve(r, c, module_bytes);
     if (!vm)

@@ -49,9 +49,8 @@ static void take_failure(struct vm *vm, const struct vmm_failure *f)
         uint32_t err;
         enum error_code code;
     } codes[] = {
-        { ERR_FORMAT, ERROR_BAD_IMAGE },
-        { ERR_MEMORY, ERROR_NO_MEMORY },
-        { ERR_UNSUPPORTED, ERROR_UNSUPPORTED },
+        { ERR_FORMAT, ERROR_BAD_IMAGE },        { ERR_MEMORY, ERROR_NO_MEMORY },
+        { ERR_UNSUPPORTED, ERROR_UNSUPPORTED }, { ERR_ARGUMENT, ERROR_USAGE },
         { ERR_TIMED_OUT, ERROR_TIMED_OUT },
     };
 

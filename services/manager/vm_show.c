@@ -148,6 +148,17 @@ static void crash(struct json *j, const struct vm *vm, const struct vcpu_info *i
     json_object_end(j);
 }
 
+static void modules(struct json *j, const struct vm *vm)
+{
+    const char *list = vm->modules;
+    char name[GRANT_NAME_BYTES];
+
+    json_list_begin(j);
+    while (module_list_next(&list, name))
+        json_string(j, name);
+    json_list_end(j);
+}
+
 void vm_show(struct json *j, const struct vm *vm)
 {
     struct vcpu_info info = { 0 };
@@ -165,6 +176,8 @@ void vm_show(struct json *j, const struct vm *vm)
         json_field_null(j, "initrd");
     json_field_string(j, "cmdline", vm->cmdline);
     json_field_string(j, "type", guest_type_name(vm->type));
+    json_key(j, "modules");
+    modules(j, vm);
     json_field_string(j, "on_crash", vm->restarts_on_crash ? "restart" : "stop");
     json_key(j, "exits");
     vm_exits(j, info.exits);

@@ -63,6 +63,18 @@ uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes, unsigned
 
 /* ---- launch ---- */
 
+static void fill_modules(const struct vm *vm, struct vmm_config *c)
+{
+    const char *list = vm->modules;
+
+    while (c->module_count < VMM_MODULES_MAX &&
+           module_list_next(&list, c->modules[c->module_count].name)) {
+        const struct startup_grant *g = startup_grant(c->modules[c->module_count].name);
+
+        c->modules[c->module_count++].bytes = g ? g->bytes : 0;
+    }
+}
+
 static void fill_config(const struct vm *vm, struct vmm_config *c)
 {
     const struct startup_grant *kernel = startup_grant(vm->kernel);
@@ -79,6 +91,7 @@ static void fill_config(const struct vm *vm, struct vmm_config *c)
     string_copy(c->name, sizeof(c->name), vm->name);
     string_copy(c->kernel_name, sizeof(c->kernel_name), vm->kernel);
     string_copy(c->cmdline, sizeof(c->cmdline), vm->cmdline);
+    fill_modules(vm, c);
 }
 
 static enum err make_config(const struct vm *vm, handle_t *out)
@@ -117,9 +130,20 @@ static void add_module(struct process_create *p, struct process_grant *grants, c
         add_grant(p, grants, name, GRANT_MODULE, g->handle, RIGHT_READ, g->bytes);
 }
 
+static void add_modules(struct process_create *p, struct process_grant *grants, const struct vm *vm)
+{
+    char grant[GRANT_NAME_BYTES], file[GRANT_NAME_BYTES];
+    const char *list = vm->modules;
+
+    for (unsigned i = 0; i < VMM_MODULES_MAX && module_list_next(&list, file); i++) {
+        format(grant, sizeof(grant), VMM_GRANT_MODULE, i);
+        add_module(p, grants, grant, file);
+    }
+}
+
 static enum err make_process(struct vm *vm, handle_t control, handle_t config)
 {
-    struct process_grant grants[7];
+    struct process_grant grants[7 + VMM_MODULES_MAX];
     struct process_create p = { .budget = vm->budget, .weight = 100, .grants = grants };
 
     string_copy(p.program, sizeof(p.program), "vmm");
@@ -135,6 +159,7 @@ static enum err make_process(struct vm *vm, handle_t control, handle_t config)
     add_module(&p, grants, VMM_GRANT_KERNEL, vm->kernel);
     if (vm->initrd[0])
         add_module(&p, grants, VMM_GRANT_INITRD, vm->initrd);
+    add_modules(&p, grants, vm);
     return sys_process_create(&p, &vm->process);
 }
 

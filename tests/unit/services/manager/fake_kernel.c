@@ -33,7 +33,7 @@ struct object {
     char name[32];
     enum fake_vmm_behaviour behaviour;
     struct process_info info;
-    struct object *granted[8];
+    struct object *granted[8 + VMM_MODULES_MAX];
     unsigned granted_count;
     struct object *channel, *config, *console;
     struct ring out, in;

@@ -109,6 +109,26 @@ TEST(vmm_is_told_what_it_needs)
     EXPECT(c->utc_base_ns > 0);
 }
 
+TEST(modules_of_a_multiboot_guest_are_passed_in_order)
+{
+    fake_boot(NULL);
+    const char *answer = fake_ask("vm create web kernel=vmlinuz memory=64M cpus=1 type=multiboot "
+                                  "modules=guest.cpio,vmlinuz,guest.cpio");
+    EXPECT_HAS(answer,
+               "\"type\":\"multiboot\",\"modules\":[\"guest.cpio\",\"vmlinuz\",\"guest.cpio\"]");
+    const struct vmm_config *c = fake_vmm_config("web");
+    EXPECT_EQ(c->type, GUEST_MULTIBOOT);
+    EXPECT_EQ(c->module_count, 3);
+    EXPECT_STR(c->modules[0].name, "guest.cpio");
+    EXPECT_EQ(c->modules[0].bytes, KIB(100));
+    EXPECT_STR(c->modules[1].name, "vmlinuz");
+    EXPECT_EQ(c->modules[1].bytes, MIB(8));
+    EXPECT_STR(c->modules[2].name, "guest.cpio");
+    fake_type("vm show web\r");
+    EXPECT_HAS(fake_console_output(), "guest.cpio, vmlinuz, guest.cpio");
+    EXPECT_HAS(fake_ask("vm delete web"), "\"ok\":true");
+}
+
 TEST(commands_in_the_wrong_state_say_so)
 {
     EXPECT_OF(running());
@@ -143,8 +163,13 @@ TEST(vm_create_refuses_what_cannot_be_and_leaves_nothing)
         { "vm create a kernel=vmlinuz memory=1048577 cpus=1", "usage" },
         { "vm create a kernel=vmlinuz memory=64M cpus=65", "usage" },
         { "vm create a kernel=vmlinuz memory=64M cpus=0", "usage" },
-        { "vm create a kernel=vmlinuz memory=64M cpus=1 type=multiboot", "unsupported" },
-        { "vm create a kernel=vmlinuz memory=64M cpus=1 modules=x,y", "unsupported" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 type=multiboot initrd=vmlinuz", "usage" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 type=linux modules=vmlinuz", "usage" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 type=pvh modules=vmlinuz", "usage" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 modules=vmlinuz,nope", "not-found" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 modules=vmlinuz,empty", "bad-image" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 modules=vmlinuz,", "usage" },
+        { "vm create a kernel=vmlinuz memory=64M cpus=1 modules=", "usage" },
         { "vm create a kernel=vmlinuz memory=64M", "usage" },
         { "vm create a memory=64M cpus=1", "usage" },
         { "vm create kernel=vmlinuz memory=64M cpus=1", "usage" },
