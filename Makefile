@@ -38,6 +38,9 @@ RT_SRCS     := $(call freestanding,services/rt)
 manager_SRCS := $(call freestanding,services/manager)
 vmm_SRCS     := $(call freestanding,services/vmm) $(call freestanding,services/vmm/loader) \
                 $(call freestanding,services/vmm/devices)
+# of the multiboot payload: align modules, tell memory; and: the header has addresses
+MULTIBOOT_FLAGS_elf := 0x00003
+MULTIBOOT_FLAGS_bin := 0x10003
 objects = $(addprefix $(1)/,$(addsuffix .o,$(basename $(2))))
 
 define build_rules
@@ -86,7 +89,17 @@ $(BUILD)/$(1)/guest/%.o: tests/guest/%.S
 $(BUILD)/$(1)/guest/%.elf: $(BUILD)/$(1)/guest/%.o $(BUILD)/$(1)/guest/start.o $(BUILD)/$(1)/guest/payload.o tests/guest/payload.lds
 	@echo link $$@
 	$$(Q)$$(CC) $(LDFLAGS) -T tests/guest/payload.lds -o $$@ $$(filter %.o,$$^)
-$(BUILD)/$(1)/guests: $(patsubst tests/guest/%.c,$(BUILD)/$(1)/guest/%.elf,$(filter-out tests/guest/payload.c,$(wildcard tests/guest/*.c)))
+# The multiboot payload: an ELF file for the i386, and a flat file with addresses in its header.
+$(BUILD)/$(1)/guest/start-multiboot-%.o: tests/guest/start.S
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $(FREE) -DMULTIBOOT_FLAGS=$$(MULTIBOOT_FLAGS_$$*) -c $$< -o $$@
+$(BUILD)/$(1)/guest/multiboot-%.elf64: $(BUILD)/$(1)/guest/multiboot.o $(BUILD)/$(1)/guest/start-multiboot-%.o $(BUILD)/$(1)/guest/payload.o tests/guest/payload.lds
+	$$(Q)$$(CC) $(LDFLAGS) -T tests/guest/payload.lds -o $$@ $$(filter %.o,$$^)
+$(BUILD)/$(1)/guest/multiboot.elf: $(BUILD)/$(1)/guest/multiboot-elf.elf64
+	$$(Q)objcopy -O elf32-i386 $$< $$@
+$(BUILD)/$(1)/guest/multiboot.bin: $(BUILD)/$(1)/guest/multiboot-bin.elf64
+	$$(Q)objcopy -O binary $$< $$@
+$(BUILD)/$(1)/guests: $(BUILD)/$(1)/guest/multiboot.bin $(patsubst tests/guest/%.c,$(BUILD)/$(1)/guest/%.elf,$(filter-out tests/guest/payload.c,$(wildcard tests/guest/*.c)))
 	@touch $$@
 endef
 

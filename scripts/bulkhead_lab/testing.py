@@ -84,8 +84,9 @@ def initramfs(series="6.1"):
 
 
 def payload(name, build="debug"):
-    """The path of a payload guest; Skip when it is not built."""
-    path = os.path.join(machine.ROOT, "build", build, "guest", f"{name}.elf")
+    """The path of a payload guest, an ELF file unless @name says else; Skip when it is not built."""
+    file = name if "." in name else f"{name}.elf"
+    path = os.path.join(machine.ROOT, "build", build, "guest", file)
     if not os.path.exists(path):
         raise Skip(f"{path} is not built")
     return path

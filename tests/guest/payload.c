@@ -1,4 +1,5 @@
 /* The few services that payload guests share. */
+#include "lib/abi/multiboot.h"
 #include "tests/guest/payload.h"
 
 #include <stdarg.h>
@@ -10,7 +11,7 @@ struct start_info {
     uint32_t memory_map_count, reserved;
 };
 
-static const struct start_info *info;
+static const struct start_info *info; /* started by multiboot: struct multiboot_info */
 
 void *memset(void *to, int value, size_t bytes);
 void *memcpy(void *to, const void *from, size_t bytes);
@@ -81,8 +82,15 @@ void print(const char *format, ...)
     va_end(list);
 }
 
+static bool is_multiboot(void)
+{
+    return start_eax == MULTIBOOT_BOOT_MAGIC;
+}
+
 const char *command_line(void)
 {
+    if (is_multiboot())
+        return (const char *)(uint64_t)((const struct multiboot_info *)info)->cmdline;
     return info->command_line ? (const char *)info->command_line : "";
 }
 
@@ -145,7 +153,7 @@ bool argument_text(const char *name, char *out, uint64_t out_bytes)
 uint32_t memory_ranges(const struct memory_range **first)
 {
     *first = (const struct memory_range *)info->memory_map;
-    return info->version >= 1 ? info->memory_map_count : 0;
+    return !is_multiboot() && info->version >= 1 ? info->memory_map_count : 0;
 }
 
 void end(int code)

@@ -31,8 +31,11 @@ struct memory_range {
     uint32_t type, reserved; /* type 1 is RAM */
 };
 uint32_t memory_ranges(const struct memory_range **first);
-/* The first byte behind the payload's own image. */
-extern char payload_end[];
+/* The payload's own image, from its first byte to the one behind its last. */
+extern char payload_begin[], payload_end[];
+
+/* Registers as they were at the entry. */
+extern uint32_t start_eax, start_ebx, start_eflags, start_cr0;
 
 /* The last exception that TRY caught. */
 extern uint32_t fault_vector, fault_error;

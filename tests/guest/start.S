@@ -1,17 +1,31 @@
-/* How a payload starts: from the PVH entry (32-bit, flat, paging off, EBX = start info) to main()
- * in 64-bit mode, with the first 4 GiB mapped one to one and an IDT that catches every exception. */
+/* How a payload starts: from the PVH or multiboot entry (32-bit, flat, paging off, EBX = start info)
+ * to main() in 64-bit mode, with the first 4 GiB mapped one to one and an IDT that catches every
+ * exception. With MULTIBOOT_FLAGS the file has a multiboot header in place of the PVH note. */
+#ifndef MULTIBOOT_FLAGS
     .section .note.pvh, "a", @note
     .long 4, 4, 18              /* XEN_ELFNOTE_PHYS32_ENTRY */
     .asciz "Xen"
     .long start
+#endif
 
     .section .start, "ax"
+#ifdef MULTIBOOT_FLAGS
+header:
+    .long 0x1badb002, MULTIBOOT_FLAGS, -(0x1badb002 + MULTIBOOT_FLAGS)
+    .long header, header, 0, payload_end, start /* heeded with flag 16 */
+#endif
     .code32
     .globl start
 start:
+    movl %eax, start_eax
+    movl %ebx, start_ebx
+    movl $stack_top, %esp
+    pushfl
+    popl start_eflags
+    movl %cr0, %eax
+    movl %eax, start_cr0
     cli
     cld
-    movl $stack_top, %esp
     movl %ebx, %ebp
     /* Four page directories of 2 MiB pages. */
     xorl %ecx, %ecx
@@ -133,6 +147,15 @@ idt:
     .skip 32 * 16
     .skip 16384
 stack_top:
+    .globl start_eax, start_ebx, start_eflags, start_cr0
+start_eax:
+    .skip 4
+start_ebx:
+    .skip 4
+start_eflags:
+    .skip 4
+start_cr0:
+    .skip 4
     .globl fault_vector, fault_error, fault_rip, fault_resume
 fault_resume:
     .skip 8
