@@ -325,7 +325,7 @@ static unsigned decode(struct virt_vcpu *v, const struct decode_want *want, unsi
     uint8_t bytes[INSTRUCTION_BYTES_MAX];
     unsigned n = guest_fetch(&paging, virt_linear_rip(v), bytes, sizeof(bytes));
 
-    return decode_match(bytes, n, virt_is_long_mode(v), want, reg);
+    return decode_match(bytes, n, svm_is_long_mode(v->vmcb), want, reg);
 }
 
 /* The frequent case: no prefix, 64-bit code, not across a page. Its length, or 0: look closer. */
@@ -334,7 +334,7 @@ static inline unsigned match_plainly(const struct virt_vcpu *v)
     const struct vmcb *c = v->vmcb;
     uint32_t bytes;
 
-    if (!virt_is_long_mode(v) || !guest_peek_code(c->cr3, v->rip, &bytes))
+    if (!svm_is_long_mode(v->vmcb) || !guest_peek_code(c->cr3, v->rip, &bytes))
         return 0;
     switch (v->exit.kind) {
     case EXIT_CPUID: return (bytes & 0xffff) == 0xa20f ? 2 : 0;
@@ -371,7 +371,7 @@ unsigned virt_instruction_length(struct virt_vcpu *v, unsigned *reg)
 void virt_skip(struct virt_vcpu *v, unsigned length)
 {
     v->rip += length;
-    if (unlikely(!virt_is_long_mode(v)))
+    if (unlikely(!svm_is_long_mode(v->vmcb)))
         v->rip &= UINT32_MAX;
     v->vmcb->shadow = 0;
     if (unlikely(v->vmcb->rflags & RFLAGS_TF)) {

@@ -71,7 +71,7 @@ unsigned virt_cpl(const struct virt_vcpu *v)
 
 bool virt_is_long_mode(const struct virt_vcpu *v)
 {
-    return (v->vmcb->efer & EFER_LMA) && (v->vmcb->cs.attributes & SEGMENT_LONG);
+    return svm_is_long_mode(v->vmcb);
 }
 
 bool virt_is_protected(const struct virt_vcpu *v)
