@@ -90,7 +90,7 @@ $(BUILD)/$(1)/guest/%.elf: $(BUILD)/$(1)/guest/%.o $(BUILD)/$(1)/guest/start.o $
 	@echo link $$@
 	$$(Q)$$(CC) $(LDFLAGS) -T tests/guest/payload.lds -o $$@ $$(filter %.o,$$^)
 # The multiboot payload: an ELF file for the i386, and a flat file with addresses in its header.
-$(BUILD)/$(1)/guest/start-multiboot-%.o: tests/guest/start.S
+$(foreach k,elf bin,$(BUILD)/$(1)/guest/start-multiboot-$(k).o): $(BUILD)/$(1)/guest/start-multiboot-%.o: tests/guest/start.S
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $(FREE) -DMULTIBOOT_FLAGS=$$(MULTIBOOT_FLAGS_$$*) -c $$< -o $$@
 $(BUILD)/$(1)/guest/multiboot-%.elf64: $(BUILD)/$(1)/guest/multiboot.o $(BUILD)/$(1)/guest/start-multiboot-%.o $(BUILD)/$(1)/guest/payload.o tests/guest/payload.lds
