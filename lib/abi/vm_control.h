@@ -68,6 +68,7 @@ enum vmm_message_type {
     VMM_FAILED, /* instead of VMM_READY: struct vmm_failure follows */
     VMM_ANSWER, /* struct vmm_answer follows */
     VMM_ENDED,  /* struct vmm_end follows; sent once */
+    VMM_PANIC,  /* struct vmm_panic follows: the guest reports a crash and goes on */
 };
 
 /* Each message is one ring packet of type RING_DATA_INBAND whose payload starts with this. */
@@ -85,6 +86,11 @@ struct vmm_failure {
     uint32_t err;      /* ERR_FORMAT: bad image; ERR_MEMORY; ERR_UNSUPPORTED; ERR_ARGUMENT */
     char message[200]; /* NUL-terminated: what is wrong */
     char hint[200];    /* what to do */
+};
+
+struct vmm_panic {
+    uint64_t p[5];  /* the crash MSRs P0 to P4 */
+    char text[704]; /* NUL-terminated: of the guest's message, if it gave one */
 };
 
 enum vmm_end_cause {

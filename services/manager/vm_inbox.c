@@ -128,6 +128,28 @@ static void take_end(struct vm *vm, const struct vmm_end *end)
     }
 }
 
+/* The first line stands for the whole where there is little room. */
+static void take_panic(struct vm *vm, const struct vmm_panic *p)
+{
+    static const char *const names[] = { "p0", "p1", "p2", "p3", "p4" };
+    char message[sizeof(p->text)], fields[EVENT_FIELDS_BYTES];
+    size_t line = 0;
+    struct json j;
+
+    take_text(message, sizeof(message), p->text, sizeof(p->text));
+    json_init(&j, fields, sizeof(fields));
+    json_object_begin(&j);
+    for (unsigned i = 0; i < array_count(names); i++)
+        json_field_hex(&j, names[i], p->p[i]);
+    json_field_string(&j, "message", message);
+    json_object_end(&j);
+    while (message[line] && message[line] != '\n')
+        line++;
+    message[line] = 0;
+    event_emit(EVENT_VM_PANIC, vm->name, &j, "the guest's kernel reports a crash: %s",
+               message[0] ? message : "without a text");
+}
+
 static void take_message(struct vm *vm, const struct vmm_message *m, const void *payload, size_t n)
 {
     if (m->type == VMM_READY)
@@ -138,6 +160,8 @@ static void take_message(struct vm *vm, const struct vmm_message *m, const void 
         take_answer(vm, m->sequence, payload);
     else if (m->type == VMM_ENDED && n >= sizeof(struct vmm_end))
         take_end(vm, payload);
+    else if (m->type == VMM_PANIC && n >= sizeof(struct vmm_panic))
+        take_panic(vm, payload);
     else
         misbehaved(vm, "sent a message of unknown type or length");
 }
@@ -148,6 +172,7 @@ static bool take_messages(unsigned slot)
         struct vmm_failure failure;
         struct vmm_answer answer;
         struct vmm_end end;
+        struct vmm_panic panic;
     } payload; /* one manager thread; too large for its stack to be careless about */
 
     for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {

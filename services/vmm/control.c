@@ -81,9 +81,18 @@ static void take_messages(struct control *c, struct machine *m)
         log_line("the manager's ring is broken: %s", err_name(err));
 }
 
+static void tell_panic(struct control *c, struct machine *m)
+{
+    if (!__atomic_load_n(&m->has_panic, __ATOMIC_ACQUIRE))
+        return;
+    control_send(c, VMM_PANIC, 0, &m->panic, sizeof(m->panic));
+    __atomic_store_n(&m->has_panic, 0, __ATOMIC_RELEASE);
+}
+
 void control_serve(struct control *c, struct machine *m)
 {
     take_messages(c, m);
+    tell_panic(c, m);
     uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
     bool is_ended = state == MACHINE_ENDED;
 

@@ -37,7 +37,10 @@ struct machine {
     uint32_t state;     /* enum machine_state, atomic; to RUNNING and PAUSED set by the service
                                   thread, to ENDING and ENDED by a vCPU's */
     struct vmm_end end; /* valid in MACHINE_ENDED */
+    uint32_t has_panic; /* atomic: @panic waits for the service thread */
     struct mutex devices_lock; /* guards all below: */
+    struct vmm_panic panic;    /* while has_panic is set: the service thread's */
+    uint64_t panic_ns;
     struct console_line console;
     struct vuart uart;
     struct vrtc rtc;

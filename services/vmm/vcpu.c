@@ -1,6 +1,7 @@
 #include "services/vmm/vcpu.h"
 #include "services/rt/sys.h"
 #include "services/vmm/machine.h"
+#include "services/vmm/panic.h"
 #include "services/vmm/ports.h"
 #include "services/vmm/selftest.h"
 #include "services/vmm/walk.h"
@@ -54,6 +55,7 @@ static void serve(struct vcpu *v, struct vcpu_exit *e)
     switch (e->reason) {
     case VCPU_EXIT_KICK: break;
     case VCPU_EXIT_IO: ports_access(v, e); break;
+    case VCPU_EXIT_CRASH: panic_take(v->machine); break;
     case VCPU_EXIT_SHUTDOWN: machine_end(v, VMM_END_TRIPLE_FAULT, 0, "triple fault"); break;
     case VCPU_EXIT_INVALID:
         machine_end(v, VMM_END_CRASH, 0, "a state that the CPU refuses to run");
@@ -112,7 +114,8 @@ static enum err start_thread(struct vcpu *v)
 
 enum err vcpu_create(struct vcpu *v, struct machine *m, unsigned index)
 {
-    enum err err = sys_vcpu_create(m->partition, index, 0, &v->handle);
+    enum err err =
+        sys_vcpu_create(m->partition, index, m->starts_in_xapic ? VCPU_XAPIC : 0, &v->handle);
 
     v->machine = m;
     v->index = index;
