@@ -8,6 +8,6 @@ struct machine;
  * that reports more than once a second is not heard. */
 void panic_take(struct machine *m);
 
-/* What a reader wants of @text, the end of a kernel's log: from its last line that speaks of a
+/* What a reader wants of @text, the end of a kernel's log: from its first line that speaks of a
  * panic on, or else its end. At most @capacity bytes, NUL included. Pure. */
 void panic_excerpt(const char *text, uint64_t bytes, char *out, uint64_t capacity);

@@ -18,8 +18,10 @@ void panic_excerpt(const char *text, uint64_t bytes, char *out, uint64_t capacit
     for (uint64_t i = 0; i < bytes; i++) {
         if (text[i] == '\n')
             line = i + 1;
-        else if (begins_with_panic(text + i, bytes - i))
-            from = line;
+        if (!begins_with_panic(text + i, bytes - i))
+            continue;
+        from = line; /* the trace behind it names the function, too */
+        break;
     }
     uint64_t n = min(bytes - from, room);
 

@@ -14,7 +14,7 @@ static const char *excerpt(const char *text, uint64_t capacity)
 TEST(the_excerpt_begins_with_the_line_that_names_the_panic)
 {
     EXPECT_EQ(strcmp(excerpt("one\nKernel panic - x\nthree", 64), "Kernel panic - x\nthree"), 0);
-    EXPECT_EQ(strcmp(excerpt("PANIC a\n<0> Panic b\nend", 64), "<0> Panic b\nend"), 0);
+    EXPECT_EQ(strcmp(excerpt("x\n<0> PANIC a\n panic+0x1", 64), "<0> PANIC a\n panic+0x1"), 0);
 }
 
 TEST(without_such_a_line_it_is_the_end)
