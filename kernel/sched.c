@@ -13,6 +13,7 @@ struct spinlock sched_lock = SPINLOCK(RANK_SCHED);
 struct sched_group kernel_group = { .weight = SCHED_WEIGHT_USUAL * 10 };
 
 static struct heap run_queue;
+static uint64_t queue_count; /* threads ever queued: who came first, among those of one group */
 static uint64_t present; /* the largest virtual time that was ever chosen to run */
 
 /* ---- time ---- */
@@ -116,7 +117,7 @@ static void enqueue(struct thread *t)
     if (cap_holds_locked(t))
         cap_park_locked(t);
     else
-        heap_insert(queue_of(t), &t->run_node, key_of(t));
+        heap_insert_ordered(queue_of(t), &t->run_node, key_of(t), ++queue_count);
 }
 
 static struct heap_node *first_for(struct kernel_cpu *cpu)
@@ -126,24 +127,26 @@ static struct heap_node *first_for(struct kernel_cpu *cpu)
     return !own || (any && any->key < own->key) ? any : own;
 }
 
-/* Keys are those of the time of queueing: a thread whose group ran on meanwhile goes back. */
+/* Keys are those of the time of queueing: a thread whose group ran on meanwhile goes back, and keeps
+ * its place among those of its group. */
 static struct thread *dequeue(struct kernel_cpu *cpu)
 {
     struct heap_node *first;
 
     while ((first = first_for(cpu))) {
         struct thread *t = container_of(first, struct thread, run_node);
-        uint64_t queued = first->key;
+        uint64_t queued = first->key, order = first->order;
         struct heap_node *next;
 
         heap_remove(queue_of(t), first);
         next = first_for(cpu);
         if (cap_holds_locked(t))
             cap_park_locked(t);
-        else if (key_of(t) <= queued || !next || key_of(t) <= next->key)
+        else if (key_of(t) <= queued || !next || key_of(t) < next->key ||
+                 (key_of(t) == next->key && order < next->order))
             return t;
         else
-            heap_insert(queue_of(t), &t->run_node, key_of(t));
+            heap_insert_ordered(queue_of(t), &t->run_node, key_of(t), order);
     }
     return NULL;
 }

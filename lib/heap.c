@@ -2,13 +2,18 @@
  * node, so a node can be cut out without knowing its parent. */
 #include "lib/heap.h"
 
+static bool is_before(const struct heap_node *a, const struct heap_node *b)
+{
+    return a->key < b->key || (a->key == b->key && a->order < b->order);
+}
+
 static struct heap_node *meld(struct heap_node *a, struct heap_node *b)
 {
     if (!a)
         return b;
     if (!b)
         return a;
-    if (b->key < a->key) {
+    if (is_before(b, a)) {
         struct heap_node *t = a;
 
         a = b;
@@ -55,9 +60,9 @@ static void set_root(struct heap *h, struct heap_node *n)
         n->link = &h->root;
 }
 
-void heap_insert(struct heap *h, struct heap_node *n, uint64_t key)
+void heap_insert_ordered(struct heap *h, struct heap_node *n, uint64_t key, uint64_t order)
 {
-    *n = (struct heap_node){ .key = key };
+    *n = (struct heap_node){ .key = key, .order = order };
     set_root(h, meld(h->root, n));
 }
 

@@ -65,3 +65,18 @@ TEST(an_empty_heap_has_no_first)
 
     EXPECT(!heap_first(&empty));
 }
+
+TEST(among_equal_keys_the_smallest_order_comes_first)
+{
+    static struct heap_node same[64];
+    struct heap h = { 0 };
+
+    for (unsigned i = 0; i < 64; i++)
+        heap_insert_ordered(&h, &same[i], 7, i * 37 % 64);
+    for (unsigned i = 0; i < 64; i++) {
+        struct heap_node *first = heap_first(&h);
+
+        EXPECT_EQ(first->order, i);
+        heap_remove(&h, first);
+    }
+}
