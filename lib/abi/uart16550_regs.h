@@ -13,6 +13,7 @@
 #define  UART_IER_LINE 0x04
 #define  UART_IER_MODEM 0x08
 #define UART_IIR 2 /* read */
+#define  UART_IIR_MODEM 0x00
 #define  UART_IIR_NONE 0x01
 #define  UART_IIR_TX 0x02
 #define  UART_IIR_RX 0x04
@@ -23,12 +24,15 @@
 #define  UART_FCR_ENABLE 0x01
 #define  UART_FCR_CLEAR_RX 0x02
 #define  UART_FCR_CLEAR_TX 0x04
+#define  UART_FCR_TRIGGER 0xc0 /* receive interrupt at 1, 4, 8 or 14 bytes */
+#define  UART_FCR_TRIGGER_SHIFT 6
 #define UART_LCR 3
 #define  UART_LCR_8N1 0x03
 #define  UART_LCR_DLAB 0x80
 #define UART_MCR 4
 #define  UART_MCR_DTR 0x01
 #define  UART_MCR_RTS 0x02
+#define  UART_MCR_OUT1 0x04
 #define  UART_MCR_OUT2 0x08 /* gates the interrupt line of a PC */
 #define  UART_MCR_LOOP 0x10
 #define UART_LSR 5
@@ -37,8 +41,13 @@
 #define  UART_LSR_THRE 0x20
 #define  UART_LSR_TEMT 0x40
 #define UART_MSR 6
+#define  UART_MSR_DELTA_CTS 0x01
+#define  UART_MSR_DELTA_DSR 0x02
+#define  UART_MSR_RI_ENDED 0x04
+#define  UART_MSR_DELTA_DCD 0x08
 #define  UART_MSR_CTS 0x10
 #define  UART_MSR_DSR 0x20
+#define  UART_MSR_RI 0x40
 #define  UART_MSR_DCD 0x80
 #define UART_SCR 7
 #define UART_FIFO_BYTES 16

@@ -32,6 +32,8 @@ struct vmm_config {
     uint64_t utc_base_ns;  /* UTC in ns since 1970 at boot of the host (ns clock 0) */
     uint32_t cpu_count;    /* 1 to VMM_VCPUS_MAX */
     uint32_t module_count;
+    uint32_t has_ioapic; /* and its serial port interrupts */
+    uint32_t reserved;
     char name[PROGRAM_NAME_BYTES];
     char kernel_name[GRANT_NAME_BYTES];
     char cmdline[VMM_CMDLINE_BYTES]; /* NUL-terminated */

@@ -16,6 +16,17 @@
 #define BOOT_ARCH_NO_CMOS_RTC     (1u << 5)
 #define GAS_PORT                  1
 #define RTC_CENTURY_REGISTER      0x32
+#define LAPIC_ADDRESS             0xfee00000u
+#define IOAPIC_ADDRESS            0xfec00000u
+#define MADT_BYTES                44u /* before its entries */
+#define MADT_LAPIC                0
+#define MADT_LAPIC_BYTES          8u
+#define MADT_IOAPIC               1
+#define MADT_IOAPIC_BYTES         12u
+#define RESOURCE_IO_PORT          0x47
+#define RESOURCE_INTERRUPT        0x89
+#define INTERRUPT_CONSUMER        0x01 /* and level-triggered, high, not shared */
+#define RESOURCE_END              0x79
 
 struct area {
     uint8_t bytes[TABLE_AREA_BYTES];
@@ -90,26 +101,42 @@ static uint64_t write_fadt(struct area *a, uint64_t dsdt)
     return end(a, t);
 }
 
-static uint64_t write_madt(struct area *a, unsigned vcpu_count)
+/* The local APICs have the ids 0 to vcpu_count - 1, the IOAPIC the next one. */
+static uint64_t write_madt(struct area *a, const struct acpi_machine *machine)
 {
-    uint8_t *t = begin(a, "APIC", 5, HEADER_BYTES + 8 + 8 * vcpu_count);
+    uint32_t lapic_bytes = machine->vcpu_count * MADT_LAPIC_BYTES;
+    uint8_t *t = begin(a, "APIC", 5,
+                       MADT_BYTES + lapic_bytes + (machine->has_ioapic ? MADT_IOAPIC_BYTES : 0));
+    uint8_t *e = t + MADT_BYTES;
 
-    put(t + 36, 0xfee00000, 4);
-    for (unsigned i = 0; i < vcpu_count; i++) {
-        uint8_t *e = t + 44 + 8 * i;
-
-        e[1] = 8; /* length; type 0 is a local APIC */
+    put(t + 36, LAPIC_ADDRESS, 4);
+    for (unsigned i = 0; i < machine->vcpu_count; i++, e += MADT_LAPIC_BYTES) {
+        e[0] = MADT_LAPIC;
+        e[1] = MADT_LAPIC_BYTES;
         e[2] = (uint8_t)i;
         e[3] = (uint8_t)i;
         put(e + 4, 1, 4); /* enabled */
     }
+    if (machine->has_ioapic) { /* its interrupts are numbered from 0 */
+        e[0] = MADT_IOAPIC;
+        e[1] = MADT_IOAPIC_BYTES;
+        e[2] = (uint8_t)machine->vcpu_count;
+        put(e + 4, IOAPIC_ADDRESS, 4);
+    }
     return end(a, t);
 }
 
-/* A UART without an interrupt: without an IOAPIC Linux then polls it and loses no output. */
-static void add_uart(struct aml *a)
+/* Its interrupt is level-triggered, so that none is lost that the guest was too slow for. Without an
+ * IOAPIC there must be none: Linux would wait for it and lose all output of its programs; without it
+ * polls. */
+static void add_uart(struct aml *a, const struct acpi_machine *machine)
 {
-    static const uint8_t ports[] = { 0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 0, 8, 0x79, 0 };
+    static const uint8_t ports[] = { RESOURCE_IO_PORT, 1, 0xf8, 0x03, 0xf8, 0x03, 0, 8 };
+    static const uint8_t irq[] = {
+        RESOURCE_INTERRUPT, 6, 0, INTERRUPT_CONSUMER, 1, ACPI_UART_GSI, 0, 0, 0
+    };
+    static const uint8_t end_tag[] = { RESOURCE_END, 0 };
+    uint32_t irq_bytes = machine->has_ioapic ? sizeof(irq) : 0;
     uint32_t id = aml_eisa_id("PNP0501");
 
     aml_device(a, "COM1");
@@ -120,19 +147,21 @@ static void add_uart(struct aml *a)
     aml_name(a, "_STA");
     aml_integer(a, 0xf);
     aml_name(a, "_CRS");
-    aml_buffer(a, sizeof(ports));
+    aml_buffer(a, (uint8_t)(sizeof(ports) + irq_bytes + sizeof(end_tag)));
     aml_bytes(a, ports, sizeof(ports));
+    aml_bytes(a, irq, irq_bytes);
+    aml_bytes(a, end_tag, sizeof(end_tag));
     aml_end(a);
     aml_end(a);
 }
 
-static uint64_t write_dsdt(struct area *area)
+static uint64_t write_dsdt(struct area *area, const struct acpi_machine *machine)
 {
     uint8_t *t = begin(area, "DSDT", 2, HEADER_BYTES);
     struct aml a = { .bytes = t + HEADER_BYTES, .capacity = 1024 };
 
     aml_scope(&a, "\\_SB_");
-    add_uart(&a);
+    add_uart(&a, machine);
     aml_end(&a);
     aml_name(&a, "\\_S5_");
     aml_package(&a, 4);
@@ -164,13 +193,13 @@ static void write_rsdp(uint8_t *p, uint64_t xsdt)
     p[32] = checksum(p, 36);
 }
 
-enum err acpi_write_tables(const struct guest_memory *m, unsigned vcpu_count)
+enum err acpi_write_tables(const struct guest_memory *m, const struct acpi_machine *machine)
 {
     struct area a = { .used = 48 }; /* the RSDP */
     uint64_t tables[2], xsdt;
 
-    tables[0] = write_fadt(&a, write_dsdt(&a));
-    tables[1] = write_madt(&a, vcpu_count);
+    tables[0] = write_fadt(&a, write_dsdt(&a, machine));
+    tables[1] = write_madt(&a, machine);
     xsdt = write_xsdt(&a, tables, array_count(tables));
     write_rsdp(a.bytes, xsdt);
     return guest_write(m, (gpa_t){ LAYOUT_ACPI }, a.bytes, a.used);

@@ -12,8 +12,16 @@
 #define ACPI_SLEEP_TYPE(v)      ((v) >> 2 & 7)
 #define ACPI_S5_TYPE            5
 
+#define ACPI_UART_GSI 4u /* the pin of the IOAPIC that the first UART of a PC has */
+
+struct acpi_machine {
+    unsigned vcpu_count;
+    bool has_ioapic; /* without one the UART has no interrupt */
+};
+
 /* Writes RSDP, XSDT, FADT, MADT and DSDT from LAYOUT_ACPI on; the RSDP comes first. */
-enum err acpi_write_tables(const struct guest_memory *m, unsigned vcpu_count) MUST_CHECK;
+enum err acpi_write_tables(const struct guest_memory *m, const struct acpi_machine *machine)
+    MUST_CHECK;
 
 /* A kernel that reboots by jumping to the firmware in real mode finds code that writes the reset
  * register. */

@@ -93,6 +93,7 @@ void control_serve(struct control *c, struct machine *m)
 {
     take_messages(c, m);
     tell_panic(c, m);
+    machine_input(m);
     uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
     bool is_ended = state == MACHINE_ENDED;
 

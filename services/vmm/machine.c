@@ -35,6 +35,25 @@ static bool console_receive(struct vuart_line *line, uint8_t *byte)
     return true;
 }
 
+/* Without an IOAPIC the line ends nowhere: the guest polls. */
+static void console_set_irq(struct vuart_line *line, bool is_asserted)
+{
+    struct console_line *c = container_of(line, struct console_line, line);
+    struct machine *m = container_of(c, struct machine, console);
+
+    if (m->config->has_ioapic)
+        sys_ioapic_set(m->partition, ACPI_UART_GSI, is_asserted);
+}
+
+void machine_input(struct machine *m)
+{
+    if (__atomic_load_n(&m->state, __ATOMIC_ACQUIRE) == MACHINE_STOPPED)
+        return; /* it may not even be built */
+    mutex_lock(&m->devices_lock);
+    vuart_poll(&m->uart);
+    mutex_unlock(&m->devices_lock);
+}
+
 /* ---- building ---- */
 
 static enum err map_grant(const char *name, unsigned prot, const void **out, uint64_t *bytes)
@@ -74,7 +93,7 @@ static enum err make_devices(struct machine *m)
     if (err)
         return err;
     m->console.shared = (struct vmm_console *)(uintptr_t)console;
-    m->console.line = (struct vuart_line){ console_send, console_receive };
+    m->console.line = (struct vuart_line){ console_send, console_receive, console_set_irq };
     m->console.control = m->control;
     vuart_reset(&m->uart, &m->console.line);
     return mutex_init(&m->devices_lock, m->budget);
@@ -170,11 +189,13 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
     const void *config;
     uint64_t bytes;
     struct vcpu_state state;
+    struct acpi_machine acpi;
     enum err err = map_grant(VMM_GRANT_CONFIG, PROT_READ, &config, &bytes);
 
     if (err)
         return err;
     m->config = config;
+    acpi = (struct acpi_machine){ m->config->cpu_count, m->config->has_ioapic };
     err = make_devices(m);
     if (err)
         return err;
@@ -184,9 +205,11 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
                            "no memory for the VM's %lu MiB", m->config->memory_bytes >> 20);
     err = load_kernel(m, &state, why);
     if (!err)
-        err = acpi_write_tables(&m->memory, m->config->cpu_count);
+        err = acpi_write_tables(&m->memory, &acpi);
     if (!err)
         err = acpi_write_reset_vector(&m->memory);
+    if (!err && m->config->has_ioapic)
+        err = sys_ioapic_create(m->partition);
     if (!err)
         err = make_vcpus(m, why);
     if (!err)

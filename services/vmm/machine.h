@@ -55,6 +55,9 @@ enum err machine_build(struct machine *m, struct loader_failure *why) MUST_CHECK
 void machine_run(struct machine *m);
 void machine_pause(struct machine *m);
 
+/* The manager may have typed something. */
+void machine_input(struct machine *m);
+
 /* It is to stand still, and all vCPUs do. */
 bool machine_is_paused(const struct machine *m);
 

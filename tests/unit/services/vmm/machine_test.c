@@ -32,7 +32,9 @@ static unsigned guests;     /* vCPUs in their guest */
 static bool must_be_quiet;  /* no vCPU may enter its guest */
 static unsigned intrusions; /* those that did */
 static unsigned state_set;  /* bit for each vCPU whose registers were set */
-static unsigned fails_at;   /* the vCPU that there is no memory for */
+static bool has_ioapic;
+static unsigned lines;    /* of the IOAPIC: a bit for each pin */
+static unsigned fails_at; /* the vCPU that there is no memory for */
 
 static struct vmm_config config = {
     .version = 1, .memory_bytes = IMAGE_MEMORY_BYTES, .kernel_bytes = 8192, .kernel_name = "kernel"
@@ -97,6 +99,18 @@ uint64_t sys_clock(void)
 
 enum err sys_channel_signal(handle_t h)
 {
+    return OK;
+}
+
+enum err sys_ioapic_create(handle_t partition)
+{
+    has_ioapic = true;
+    return OK;
+}
+
+enum err sys_ioapic_set(handle_t partition, unsigned pin, bool is_asserted)
+{
+    lines = is_asserted ? lines | 1u << pin : lines & ~(1u << pin);
     return OK;
 }
 
@@ -247,7 +261,8 @@ static enum err build(unsigned cpu_count)
     memset(fake_vcpus, 0, sizeof(fake_vcpus));
     memset(&why, 0, sizeof(why));
     guests = intrusions = state_set = 0;
-    must_be_quiet = false;
+    lines = 0;
+    must_be_quiet = has_ioapic = false;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&big_lock);
     config.cpu_count = cpu_count;
@@ -403,4 +418,40 @@ TEST(vcpus_that_print_at_once_lose_no_letter)
     }
     pause_and_wait();
     EXPECT_EQ(console.out_total, 4 * ROUNDS);
+}
+
+static void write_port(uint16_t port, uint8_t value)
+{
+    leave(0, (struct vcpu_exit){
+                 .reason = VCPU_EXIT_IO, .is_write = 1, .width = 1, .port = port, .value = value });
+    pthread_mutex_lock(&big_lock);
+    while (fake_vcpus[0].has_exit)
+        pthread_cond_wait(&changed, &big_lock);
+    pthread_mutex_unlock(&big_lock);
+    pause_and_wait(); /* it has been served */
+    machine_run(m);
+}
+
+TEST(what_is_typed_raises_the_uarts_line_where_there_is_an_ioapic)
+{
+    for (unsigned is_on = 0; is_on < 2; is_on++) {
+        config.has_ioapic = is_on;
+        console.in_total = console.in_taken = 0;
+        EXPECT_EQ(build(1), OK);
+        machine_input(m); /* not before it runs */
+        EXPECT_EQ(has_ioapic, is_on);
+        machine_run(m);
+        wait_for_guests(1);
+        write_port(0x3fc, UART_MCR_OUT2);
+        write_port(0x3f9, UART_IER_RX);
+        EXPECT_EQ(lines, 0);
+        console.in[0] = 'x';
+        console.in_total = 1;
+        machine_input(m);
+        EXPECT_EQ(lines, is_on << 4);
+        write_port(0x3f9, 0);
+        EXPECT_EQ(lines, 0);
+        pause_and_wait();
+    }
+    config.has_ioapic = 0;
 }

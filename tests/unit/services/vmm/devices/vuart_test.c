@@ -21,13 +21,25 @@ static bool line_receive(struct vuart_line *l, uint8_t *byte)
     return true;
 }
 
-static struct vuart_line line = { line_send, line_receive };
+static bool irq;
+static unsigned irq_changes;
+
+static void line_set_irq(struct vuart_line *l, bool is_asserted)
+{
+    (void)l;
+    irq = is_asserted;
+    irq_changes++;
+}
+
+static struct vuart_line line = { line_send, line_receive, line_set_irq };
 static struct vuart u;
 
 static void fresh(const char *input)
 {
     sent[0] = 0;
     waiting = input;
+    irq = false;
+    irq_changes = 0;
     vuart_reset(&u, &line);
 }
 
@@ -73,6 +85,144 @@ TEST(loopback_returns_what_is_sent_and_sends_nothing)
     vuart_write(&u, UART_THR, 'l');
     EXPECT_EQ(vuart_read(&u, UART_RBR), 'l');
     EXPECT_STR(sent, "");
+}
+
+/* As a driver does that uses interrupts: FIFO on with this trigger, OUT2, these sources. */
+static void fresh_with_interrupts(const char *input, uint8_t trigger, uint8_t sources)
+{
+    fresh(input);
+    vuart_write(&u, UART_FCR, (uint8_t)(UART_FCR_ENABLE | trigger << UART_FCR_TRIGGER_SHIFT));
+    vuart_write(&u, UART_MCR, UART_MCR_OUT2);
+    vuart_write(&u, UART_IER, sources);
+}
+
+static uint8_t iir(void)
+{
+    return vuart_read(&u, UART_IIR) & (uint8_t)~UART_IIR_FIFO;
+}
+
+TEST(nothing_interrupts_that_was_not_asked_for)
+{
+    fresh_with_interrupts("", 0, 0);
+    vuart_write(&u, UART_THR, 'x');
+    waiting = "y";
+    vuart_poll(&u);
+    EXPECT_EQ(iir(), UART_IIR_NONE);
+    EXPECT_EQ(irq_changes, 0);
+}
+
+TEST(received_bytes_interrupt_until_they_are_read)
+{
+    fresh_with_interrupts("", 0, UART_IER_RX);
+    EXPECT(!irq);
+    waiting = "ab";
+    vuart_poll(&u);
+    EXPECT(irq);
+    EXPECT_EQ(iir(), UART_IIR_RX);
+    EXPECT(irq); /* reading IIR does not acknowledge this one */
+    EXPECT_EQ(vuart_read(&u, UART_RBR), 'a');
+    EXPECT(irq);
+    EXPECT_EQ(vuart_read(&u, UART_RBR), 'b');
+    EXPECT(!irq);
+    EXPECT_EQ(iir(), UART_IIR_NONE);
+    EXPECT_EQ(irq_changes, 2);
+}
+
+TEST(fewer_bytes_than_the_trigger_level_time_out)
+{
+    static const unsigned levels[] = { 1, 4, 8, 14 };
+
+    for (uint8_t i = 0; i < 4; i++) {
+        fresh_with_interrupts("", i, UART_IER_RX);
+        waiting = "0123456789abcdef" + 16 - levels[i];
+        vuart_poll(&u);
+        EXPECT_EQ(iir(), UART_IIR_RX);
+        vuart_read(&u, UART_RBR);
+        EXPECT_EQ(iir(), levels[i] == 1 ? UART_IIR_NONE : UART_IIR_TIMEOUT);
+        EXPECT_EQ(irq, levels[i] > 1);
+    }
+}
+
+TEST(without_fifo_one_byte_interrupts)
+{
+    fresh("ab");
+    vuart_write(&u, UART_FCR, UART_FCR_TRIGGER); /* without the FIFO it has no meaning */
+    vuart_write(&u, UART_MCR, UART_MCR_OUT2);
+    vuart_write(&u, UART_IER, UART_IER_RX);
+    vuart_poll(&u);
+    EXPECT_EQ(vuart_read(&u, UART_IIR), UART_IIR_RX);
+    vuart_read(&u, UART_RBR);
+    EXPECT_EQ(vuart_read(&u, UART_IIR), UART_IIR_RX);
+    vuart_read(&u, UART_RBR);
+    EXPECT_EQ(vuart_read(&u, UART_IIR), UART_IIR_NONE);
+}
+
+TEST(empty_transmitter_interrupts_once_for_each_time)
+{
+    fresh_with_interrupts("", 0, UART_IER_TX);
+    EXPECT(irq); /* it is empty when it is asked for */
+    EXPECT_EQ(iir(), UART_IIR_TX);
+    EXPECT(!irq);
+    EXPECT_EQ(iir(), UART_IIR_NONE);
+    vuart_write(&u, UART_THR, 'x');
+    EXPECT(irq);
+    EXPECT_EQ(iir(), UART_IIR_TX);
+    vuart_write(&u, UART_IER, UART_IER_TX); /* it was on before */
+    EXPECT(!irq);
+    vuart_write(&u, UART_IER, 0);
+    vuart_write(&u, UART_IER, UART_IER_TX); /* a driver's test for chips that forget */
+    EXPECT(irq);
+    vuart_write(&u, UART_IER, 0);
+    EXPECT(!irq);
+}
+
+TEST(causes_come_in_the_data_sheets_order)
+{
+    fresh_with_interrupts("", 0, 0x0f);
+    vuart_write(&u, UART_MCR, UART_MCR_LOOP | UART_MCR_OUT2); /* lines change, bytes come back */
+    for (unsigned i = 0; i <= UART_FIFO_BYTES; i++)
+        vuart_write(&u, UART_THR, 'x'); /* one more than there is room */
+    EXPECT(!irq);                       /* in loopback the gate is shut */
+    vuart_write(&u, UART_MCR, UART_MCR_OUT2);
+    EXPECT(irq);
+    EXPECT_EQ(iir(), UART_IIR_LINE);
+    EXPECT_EQ(vuart_read(&u, UART_LSR) & UART_LSR_OE, UART_LSR_OE);
+    EXPECT_EQ(iir(), UART_IIR_RX);
+    while (vuart_read(&u, UART_LSR) & UART_LSR_DR)
+        vuart_read(&u, UART_RBR);
+    EXPECT_EQ(iir(), UART_IIR_TX);
+    EXPECT_EQ(iir(), UART_IIR_MODEM);
+    EXPECT(irq);
+    EXPECT_EQ(vuart_read(&u, UART_MSR) & 0x0f, UART_MSR_DELTA_CTS | UART_MSR_DELTA_DSR);
+    EXPECT_EQ(iir(), UART_IIR_NONE);
+    EXPECT(!irq);
+}
+
+TEST(modem_lines_in_loopback_are_the_outputs_and_remember_changes)
+{
+    fresh("");
+    EXPECT_EQ(vuart_read(&u, UART_MSR), UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD);
+    vuart_write(&u, UART_MCR, UART_MCR_LOOP | UART_MCR_RTS | UART_MCR_OUT2);
+    EXPECT_EQ(vuart_read(&u, UART_MSR), UART_MSR_CTS | UART_MSR_DCD | UART_MSR_DELTA_DSR);
+    EXPECT_EQ(vuart_read(&u, UART_MSR), UART_MSR_CTS | UART_MSR_DCD);
+    vuart_write(&u, UART_MCR, UART_MCR_LOOP | UART_MCR_OUT1);
+    EXPECT_EQ(vuart_read(&u, UART_MSR), UART_MSR_RI | UART_MSR_DELTA_CTS | UART_MSR_DELTA_DCD);
+    vuart_write(&u, UART_MCR, UART_MCR_LOOP);
+    EXPECT_EQ(vuart_read(&u, UART_MSR), UART_MSR_RI_ENDED);
+}
+
+TEST(out2_gates_the_interrupt_line)
+{
+    fresh_with_interrupts("a", 0, UART_IER_RX);
+    vuart_poll(&u);
+    EXPECT(irq);
+    vuart_write(&u, UART_MCR, 0);
+    EXPECT(!irq);
+    EXPECT_EQ(iir(), UART_IIR_RX); /* the chip itself knows no gate */
+    vuart_write(&u, UART_MCR, UART_MCR_OUT2);
+    EXPECT(irq);
+    vuart_write(&u, UART_FCR, UART_FCR_ENABLE | UART_FCR_CLEAR_RX);
+    EXPECT(!irq);
 }
 
 TEST(clock_reads_in_bcd_and_by_the_calendar)
