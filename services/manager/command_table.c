@@ -65,6 +65,7 @@ const struct command command_table[] = {
         { "cpus", VALUE_CPUS, ARGUMENT_REQUIRED, NULL, "how many virtual CPUs" },
         { "type", VALUE_CHOICE, 0, "auto|linux|pvh|multiboot", "how the kernel is started" },
         { "modules", VALUE_MODULES, 0, NULL, "what a multiboot kernel finds beside it" },
+        { "ioapic", VALUE_CHOICE, 0, "off|on", "an I/O APIC, by which the serial port interrupts" },
         { "on-crash", VALUE_CHOICE, 0, "stop|restart", "what follows a crash of the guest" } } },
     { COMMAND_VM_LIST,
       "vm",
@@ -79,8 +80,8 @@ const struct command command_table[] = {
       "show",
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
-      "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `on_crash`, `exits` "
-      "(count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, `vcpu`, "
+      "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, `on_crash`, "
+      "`exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, `vcpu`, "
       "`registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,
@@ -88,8 +89,9 @@ const struct command command_table[] = {
       "vcpus",
       0,
       "Lists the virtual CPUs of a VM and what each does.",
-      "list of `{index, state, exit_count, exits}`; state is `running`, `halted`, that of a VM that "
-      "is not running, or `off` when there is no vCPU; `exits` counts by reason",
+      "list of `{index, state, apic, host_cpu, exit_count, exits}`; state is `running`, `halted`, "
+      "`idle`, `waiting-for-sipi`, that of a VM that is not running, or `off` when there is no vCPU; "
+      "`exits` counts by reason",
       { EXISTING_VM } },
     { COMMAND_VM_START,
       "vm",

@@ -59,7 +59,7 @@ struct argument {
     const char *help;
 };
 
-#define COMMAND_ARGUMENTS_MAX 10u
+#define COMMAND_ARGUMENTS_MAX 16u
 #define COMMAND_CONSOLE_ONLY  1u /* and bulkhead.conf */
 #define COMMAND_DEBUG_ONLY    2u
 #define COMMAND_HAS_JSON_FLAG 4u /* takes --json */

@@ -34,6 +34,7 @@ struct vm {
     uint64_t memory_bytes;
     uint32_t type; /* enum vmm_guest_type */
     uint32_t cpu_count;
+    uint32_t has_ioapic;
     uint32_t restarts_on_crash;
     char kernel[GRANT_NAME_BYTES];
     char initrd[GRANT_NAME_BYTES]; /* empty: none */

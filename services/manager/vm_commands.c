@@ -13,6 +13,7 @@
 
 #define MEMORY_BYTES_MIN MIB(1)
 #define MEMORY_BYTES_MAX GIB(1024)
+#define IOAPIC_DEFAULT   0u /* without ioapic= */
 
 /* ---- create ---- */
 
@@ -121,9 +122,12 @@ static struct vm *reserve(struct request *r, const struct command_line *c, uint6
 
 static void fill(struct vm *vm, const struct command_line *c)
 {
+    const struct value *ioapic = command_value(c, "ioapic");
+
     vm->memory_bytes = command_value(c, "memory")->number;
     vm->cpu_count = (uint32_t)command_value(c, "cpus")->number;
     vm->type = (uint32_t)command_value(c, "type")->number;
+    vm->has_ioapic = ioapic->is_set ? (uint32_t)ioapic->number : IOAPIC_DEFAULT;
     vm->restarts_on_crash = (uint32_t)command_value(c, "on-crash")->number;
     string_copy(vm->kernel, sizeof(vm->kernel), command_value(c, "kernel")->text);
     string_copy(vm->initrd, sizeof(vm->initrd), command_value(c, "initrd")->text);

@@ -178,6 +178,7 @@ void vm_show(struct json *j, const struct vm *vm)
     json_field_string(j, "type", guest_type_name(vm->type));
     json_key(j, "modules");
     modules(j, vm);
+    json_field_string(j, "ioapic", vm->has_ioapic ? "on" : "off");
     json_field_string(j, "on_crash", vm->restarts_on_crash ? "restart" : "stop");
     json_key(j, "exits");
     vm_exits(j, info.exits);

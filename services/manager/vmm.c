@@ -88,6 +88,7 @@ static void fill_config(const struct vm *vm, struct vmm_config *c)
     c->initrd_bytes = initrd ? initrd->bytes : 0;
     c->utc_base_ns = host_utc_base_ns();
     c->cpu_count = vm->cpu_count;
+    c->has_ioapic = vm->has_ioapic;
     string_copy(c->name, sizeof(c->name), vm->name);
     string_copy(c->kernel_name, sizeof(c->kernel_name), vm->kernel);
     string_copy(c->cmdline, sizeof(c->cmdline), vm->cmdline);

@@ -12,11 +12,12 @@ def qmp(node):
     return Qmp(f"{node.folder}/qmp.sock")
 
 
-def create_linux(name, series="6.1", packed=False, memory="256M", cmdline=LINUX_CMDLINE):
+def create_linux(name, series="6.1", packed=False, memory="256M", cmdline=LINUX_CMDLINE, cpus=1,
+                 options=""):
     """The configuration lines that create and start a stock Linux guest, and its module files."""
     image, initrd = kernel(series, packed), initramfs(series)
     lines = (f"vm create {name} kernel={os.path.basename(image)} "
-             f"initrd={os.path.basename(initrd)} memory={memory} cpus=1 cmdline=\"{cmdline}\"\n"
+             f"initrd={os.path.basename(initrd)} memory={memory} cpus={cpus} {options} cmdline=\"{cmdline}\"\n"
              f"vm start {name}\n")
     return lines, [image, initrd]
 

@@ -95,7 +95,7 @@ TEST(vm_goes_through_its_life_and_leaves_nothing)
 TEST(vmm_is_told_what_it_needs)
 {
     fake_boot(NULL);
-    EXPECT_HAS(fake_ask(CREATE " cmdline=\"a b\\\"c\" type=pvh"), "\"ok\":true");
+    EXPECT_HAS(fake_ask(CREATE " cmdline=\"a b\\\"c\" type=pvh ioapic=on"), "\"ioapic\":\"on\"");
     const struct vmm_config *c = fake_vmm_config("web");
     EXPECT_EQ(c->version, 1);
     EXPECT_EQ(c->type, GUEST_PVH);
@@ -103,6 +103,7 @@ TEST(vmm_is_told_what_it_needs)
     EXPECT_EQ(c->kernel_bytes, MIB(8));
     EXPECT_EQ(c->initrd_bytes, KIB(100));
     EXPECT_EQ(c->cpu_count, 1);
+    EXPECT_EQ(c->has_ioapic, 1);
     EXPECT_STR(c->name, "web");
     EXPECT_STR(c->kernel_name, "vmlinuz");
     EXPECT_STR(c->cmdline, "a b\"c");
