@@ -3,8 +3,8 @@
 #pragma once
 #include "lib/types.h"
 
-/* The header lies whole within the first bytes of the file, aligned; its first three words add up to
- * 0. */
+/* The header lies whole within the first bytes of the file, aligned; its first three words add up
+ * to 0. */
 #define MULTIBOOT_HEADER_MAGIC 0x1badb002u
 #define MULTIBOOT_SEARCH_BYTES 8192u
 #define MULTIBOOT_HEADER_ALIGN 4u

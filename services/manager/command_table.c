@@ -80,9 +80,9 @@ const struct command command_table[] = {
       "show",
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
-      "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, `on_crash`, "
-      "`exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, `vcpu`, "
-      "`registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
+      "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, "
+      "`on_crash`, `exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, "
+      "`vcpu`, `registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,
       "vm",
@@ -90,8 +90,8 @@ const struct command command_table[] = {
       0,
       "Lists the virtual CPUs of a VM and what each does.",
       "list of `{index, state, apic, host_cpu, exit_count, exits}`; state is `running`, `halted`, "
-      "`idle`, `waiting-for-sipi`, that of a VM that is not running, or `off` when there is no vCPU; "
-      "`exits` counts by reason",
+      "`idle`, `waiting-for-sipi`, that of a VM that is not running, or `off` when there is no "
+      "vCPU; `exits` counts by reason",
       { EXISTING_VM } },
     { COMMAND_VM_START,
       "vm",

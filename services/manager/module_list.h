@@ -4,8 +4,8 @@
 
 #define MODULE_LIST_BYTES 2048u /* with its NUL */
 
-/* Takes the name at *@at and moves *@at behind it and its comma. False: there is none. A name that is
- * longer than @name has room for is cut. */
+/* Takes the name at *@at and moves *@at behind it and its comma. False: there is none. A name that
+ * is longer than @name has room for is cut. */
 bool module_list_next(const char **at, char name[GRANT_NAME_BYTES]);
 
 unsigned module_list_count(const char *list);

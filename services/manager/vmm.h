@@ -19,8 +19,8 @@ enum err vmm_send(struct vm *vm, enum vmm_message_type type) MUST_CHECK;
  * or not yet. */
 enum err vmm_vcpu_info(const struct vm *vm, unsigned index, struct vcpu_info *out) MUST_CHECK;
 
-/* The exits of all vCPUs, asked now, with the last exits of the vCPU that crashed, else of the first.
- * Errors as above. */
+/* The exits of all vCPUs, asked now, with the last exits of the vCPU that crashed, else of the
+ * first. Errors as above. */
 enum err vmm_counters(const struct vm *vm, struct vcpu_info *out) MUST_CHECK;
 
 /* Keeps the counters as they are now, for when there is no vmm. */

@@ -126,9 +126,9 @@ static uint64_t write_madt(struct area *a, const struct acpi_machine *machine)
     return end(a, t);
 }
 
-/* Its interrupt is level-triggered, so that none is lost that the guest was too slow for. Without an
- * IOAPIC there must be none: Linux would wait for it and lose all output of its programs; without it
- * polls. */
+/* Its interrupt is level-triggered, so that none is lost that the guest was too slow for. Without
+ * an IOAPIC there must be none: Linux would wait for it and lose all output of its programs; with
+ * none it polls. */
 static void add_uart(struct aml *a, const struct acpi_machine *machine)
 {
     static const uint8_t ports[] = { RESOURCE_IO_PORT, 1, 0xf8, 0x03, 0xf8, 0x03, 0, 8 };

@@ -46,8 +46,8 @@ struct machine {
     struct vrtc rtc;
 };
 
-/* Builds the VM from what the vmm was handed; its vCPUs are parked. After an error @why says what is
- * wrong. */
+/* Builds the VM from what the vmm was handed; its vCPUs are parked. After an error @why says what
+ * is wrong. */
 struct loader_failure;
 enum err machine_build(struct machine *m, struct loader_failure *why) MUST_CHECK;
 

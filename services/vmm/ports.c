@@ -119,7 +119,7 @@ static NOINLINE void access_bytes(struct vcpu *v, struct vcpu_exit *e)
         e->value = value;
 }
 
-/* Reading one byte is the most frequent exit to here and saves no registers that it does not need. */
+/* To read one byte is the most frequent exit to here; it saves no registers but what it needs. */
 void ports_access(struct vcpu *v, struct vcpu_exit *e)
 {
     if (likely(!e->is_write && e->width == 1))

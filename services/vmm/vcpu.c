@@ -8,8 +8,8 @@
 
 #define STACK_BYTES (2 * PAGE_BYTES)
 
-/* In a mapping of its own: the kernel leaves a page free between mappings, so a stack that runs over
- * faults. The mapping holds the region. */
+/* In a mapping of its own: the kernel leaves a page free between mappings, so a stack that runs
+ * over faults. The mapping holds the region. */
 static enum err make_stack(const struct machine *m, void **top)
 {
     handle_t region;
@@ -36,8 +36,8 @@ static bool may_run(const struct machine *m)
 }
 
 /* Parks until the machine runs. The thread takes is_parked back before it looks, and a pause sets
- * the state before it looks at is_parked: so either the thread sees the pause or the pause sees that
- * the thread is about to run. */
+ * the state before it looks at is_parked: so either the thread sees the pause or the pause sees
+ * that the thread is about to run. */
 static void wait_until_running(struct vcpu *v)
 {
     uint64_t bits;

@@ -1,4 +1,4 @@
-/* A vCPU as its vmm sees it: the kernel's vCPU, and the thread that runs it and serves its exits. */
+/* A vCPU as its vmm sees it: the kernel's vCPU, the thread that runs it and serves its exits. */
 #pragma once
 #include "lib/abi/vm_control.h"
 #include "lib/err.h"
@@ -13,9 +13,9 @@ struct vcpu {
     uint32_t is_parked; /* atomic: the thread stands still outside of the guest */
 };
 
-/* Makes vCPU @index of @m at @v, with a thread that parks until the machine runs. The first is set to
- * what the loader says; the others are left as created, and the kernel holds them until the guest
- * starts them. */
+/* Makes vCPU @index of @m at @v, with a thread that parks until the machine runs. The first is set
+ * to what the loader says; the others are left as created, and the kernel holds them until the
+ * guest starts them. */
 enum err vcpu_create(struct vcpu *v, struct machine *m, unsigned index) MUST_CHECK;
 
 /* Brings it out of the guest, so that it looks at the machine's state. */

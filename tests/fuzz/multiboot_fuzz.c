@@ -1,6 +1,6 @@
 // SOURCES: services/vmm/loader/*.c services/vmm/guest_memory.c lib/format.c lib/string.c
-/* Any file as a multiboot kernel, with up to three modules: it is refused in words, or what the guest
- * is told is true, whole, outside of page 0, and nothing lies over anything else. */
+/* Any file as a multiboot kernel, with up to three modules: it is refused in words, or what the
+ * guest is told is true, whole, outside of page 0, and nothing lies over anything else. */
 #include <assert.h>
 
 #include "lib/abi/multiboot.h"

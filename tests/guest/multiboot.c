@@ -1,5 +1,5 @@
 /* Started by a multiboot loader: prints what it was given, and ends with exit=. It is built twice:
- * multiboot.elf is an ELF file for the i386, multiboot.bin a flat file with addresses in its header.
+ * multiboot.elf is an ELF file for the i386, multiboot.bin a flat one with addresses in its header.
  *
  *     vm create m kernel=multiboot.elf modules=a,b memory=16M cpus=1 cmdline="exit=3"
  */

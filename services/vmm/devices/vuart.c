@@ -1,6 +1,6 @@
-/* Interrupts as in the data sheet's table "Interrupt Control Functions". Its character timeout, four
- * characters' time without another, has always passed: on this line a character takes no time, so
- * what has come is all there is for now. */
+/* Interrupts as in the data sheet's table "Interrupt Control Functions". Its character timeout,
+ * four characters' time without another, has always passed: on this line a character takes no time,
+ * so what has come is all there is for now. */
 #include "services/vmm/devices/vuart.h"
 
 #define IER_WRITABLE 0x0f

@@ -1,4 +1,5 @@
-/* An ELF file of a guest, 32 or 64 bit: its header and program headers. Source: System V ABI, "Object Files". */
+/* An ELF file of a guest, 32 or 64 bit: its header and program headers. Source: System V ABI,
+ * "Object Files". */
 #pragma once
 #include "services/vmm/loader/loader.h"
 

@@ -1,10 +1,10 @@
 /* A kernel with a Multiboot 1 header. Source: Free Software Foundation, "Multiboot Specification
  * version 0.6.96".
  *
- * The kernel says where it is to lie: by the header's addresses, in whatever format the file is, else
- * by the program headers of an ELF file for the i386. What we add goes where it does not: modules
- * above 1 MiB behind each other, as boot loaders do; the information below 640 KiB where there is
- * room. Page 0 stays empty, so that no pointer of ours is null. */
+ * The kernel says where it is to lie: by the header's addresses, in whatever format the file is,
+ * else by the program headers of an ELF file for the i386. What we add goes where it does not:
+ * modules above 1 MiB behind each other, as boot loaders do; the information below 640 KiB where
+ * there is room. Page 0 stays empty, so that no pointer of ours is null. */
 #include "lib/abi/multiboot.h"
 #include "lib/abi/elf.h"
 #include "lib/string.h"
