@@ -14,7 +14,7 @@ struct sched_group kernel_group = { .weight = SCHED_WEIGHT_USUAL * 10 };
 
 static struct heap run_queue;
 static uint64_t queue_count; /* threads ever queued: who came first, among those of one group */
-static uint64_t present; /* the largest virtual time that was ever chosen to run */
+static uint64_t present;     /* the largest virtual time that was ever chosen to run */
 
 /* ---- time ---- */
 

@@ -9,6 +9,7 @@
 #define FCW_RESET          0x37f
 #define MXCSR_OFFSET       24
 #define MXCSR_RESET        0x1f80
+#define MXCSR_ALLOWED      0xffffu /* what every CPU with SSE2 has */
 
 void fpu_detect(void)
 {
@@ -86,6 +87,21 @@ void fpu_reset(void *area)
     memcpy((char *)area + FCW_OFFSET, &fcw, sizeof(fcw));
     memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     memcpy((char *)area + FXSAVE_BYTES, &components, sizeof(components));
+}
+
+/* XRSTOR faults on components that are off, on the compacted format and on reserved bits. */
+bool fpu_image_is_valid(const void *area)
+{
+    const uint8_t *bytes = area;
+    uint64_t header[XSAVE_HEADER_BYTES / 8];
+    uint32_t mxcsr;
+
+    memcpy(header, bytes + FXSAVE_BYTES, sizeof(header));
+    memcpy(&mxcsr, bytes + MXCSR_OFFSET, sizeof(mxcsr));
+    for (unsigned i = 1; i < array_count(header); i++)
+        if (header[i])
+            return false;
+    return !(header[0] & ~cpu_features.xcr0_mask) && !(mxcsr & ~MXCSR_ALLOWED);
 }
 
 bool fpu_xcr0_is_valid(uint64_t xcr0)

@@ -22,5 +22,7 @@ void fpu_restore(const void *area);
 void fpu_reset(void *area);
 void fpu_set_xcr0(uint64_t xcr0);
 
+/* Whether fpu_restore() takes the image that a record holds. */
+bool fpu_image_is_valid(const void *area);
 /* Whether a guest may load @xcr0 (XSETBV). */
 bool fpu_xcr0_is_valid(uint64_t xcr0);

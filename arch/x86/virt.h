@@ -9,6 +9,7 @@
 #include "arch/x86/guest_walk.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/registers.h"
+#include "lib/abi/record.h"
 #include "lib/abi/syscall.h"
 #include "lib/err.h"
 
@@ -78,6 +79,10 @@ void virt_get_state(const struct virt_vcpu *v, struct vcpu_state *out);
 /* ERR_ARGUMENT: a state that the CPU would refuse. */
 enum err virt_set_state(struct virt_vcpu *v, const struct vcpu_state *in) MUST_CHECK;
 
+/* The rest of the state, for records. ERR_ARGUMENT as above. */
+void virt_save(const struct virt_vcpu *v, struct record_virt *out);
+enum err virt_restore(struct virt_vcpu *v, const struct record_virt *in) MUST_CHECK;
+
 /* Single registers of the exit paths. */
 uint64_t virt_gpr(const struct virt_vcpu *v, unsigned reg); /* RSP too */
 void virt_set_gpr(struct virt_vcpu *v, unsigned reg, uint64_t value);
@@ -85,6 +90,7 @@ uint64_t virt_cr4(const struct virt_vcpu *v);
 void virt_set_cr4(struct virt_vcpu *v, uint64_t value);
 uint64_t virt_efer(const struct virt_vcpu *v);
 enum err virt_set_efer(struct virt_vcpu *v, uint64_t value) MUST_CHECK;
+bool virt_pat_is_valid(uint64_t pat);
 uint64_t virt_pat(const struct virt_vcpu *v);
 void virt_set_pat(struct virt_vcpu *v, uint64_t value);
 unsigned virt_cpl(const struct virt_vcpu *v);

@@ -266,17 +266,6 @@ static enum hv_result write_hv(struct vcpu *v, uint32_t msr, uint64_t value, boo
     }
 }
 
-static bool is_pat_valid(uint64_t pat)
-{
-    for (unsigned i = 0; i < 8; i++, pat >>= 8) {
-        uint8_t type = (uint8_t)pat;
-
-        if (type > 7 || type == 2 || type == 3)
-            return false;
-    }
-    return true;
-}
-
 static bool is_canonical(uint64_t a)
 {
     return (uint64_t)((int64_t)(a << 16) >> 16) == a;
@@ -311,7 +300,7 @@ enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool m
         return vlapic_write_base(v, value) ? HV_DONE : HV_FAULT;
     case MSR_EFER: return virt_set_efer(&v->virt, value) ? HV_FAULT : HV_DONE;
     case MSR_PAT:
-        if (!is_pat_valid(value))
+        if (!virt_pat_is_valid(value))
             return HV_FAULT;
         virt_set_pat(&v->virt, value);
         return HV_DONE;

@@ -71,4 +71,6 @@ void vlapic_accept(struct vlapic *a, unsigned vector);
 
 /* vlapic_timer.c */
 void vlapic_timer_arm(struct vlapic *a);
+/* Goes on with a period that began at @start and ends at @deadline (host TSC). */
+void vlapic_timer_resume(struct vlapic *a, uint64_t start, uint64_t deadline);
 uint32_t vlapic_timer_count(const struct vlapic *a);

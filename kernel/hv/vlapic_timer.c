@@ -61,6 +61,16 @@ void vlapic_timer_arm(struct vlapic *a)
     spin_unlock(&sched_lock);
 }
 
+void vlapic_timer_resume(struct vlapic *a, uint64_t start, uint64_t deadline)
+{
+    spin_lock(&sched_lock);
+    a->timer_start_tsc = start;
+    a->timer_deadline_tsc = deadline;
+    a->timer.fire = timer_fire;
+    timer_arm_locked(&a->timer, deadline);
+    spin_unlock(&sched_lock);
+}
+
 uint32_t vlapic_timer_count(const struct vlapic *a)
 {
     uint64_t now = rdtsc(), deadline = a->timer_deadline_tsc;

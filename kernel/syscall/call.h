@@ -53,6 +53,8 @@ enum err call_channel_signal(struct call *c);
 enum err call_channel_send_handle(struct call *c);
 enum err call_channel_take_handle(struct call *c);
 /* guest_interrupts.c */
+enum err call_partition_save(struct call *c);
+enum err call_partition_restore(struct call *c);
 enum err call_vcpu_pin(struct call *c);
 enum err call_ioapic_create(struct call *c);
 enum err call_ioapic_set(struct call *c);

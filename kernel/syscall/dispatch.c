@@ -53,6 +53,8 @@ static const struct {
     [SYS_VCPU_KICK] = { call_vcpu_kick, OBJECT_VCPU, RIGHT_MEMORY },
     [SYS_VCPU_GET] = { call_vcpu_get, OBJECT_VCPU, RIGHT_MEMORY },
     [SYS_VCPU_SET] = { call_vcpu_set, OBJECT_VCPU, RIGHT_MEMORY },
+    [SYS_PARTITION_SAVE] = { call_partition_save, OBJECT_PARTITION, RIGHT_MEMORY },
+    [SYS_PARTITION_RESTORE] = { call_partition_restore, OBJECT_PARTITION, RIGHT_MEMORY },
     [SYS_VCPU_PIN] = { call_vcpu_pin, OBJECT_PARTITION, RIGHT_MANAGE },
     [SYS_IOAPIC_CREATE] = { call_ioapic_create, OBJECT_PARTITION, RIGHT_MEMORY },
     [SYS_IOAPIC_SET] = { call_ioapic_set, OBJECT_PARTITION, RIGHT_MEMORY },

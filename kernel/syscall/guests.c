@@ -2,6 +2,7 @@
 #include "kernel/budget.h"
 #include "kernel/memory.h"
 #include "kernel/partition.h"
+#include "kernel/save.h"
 #include "kernel/syscall/call.h"
 #include "kernel/user_word.h"
 #include "kernel/vcpu.h"
@@ -160,6 +161,16 @@ enum err call_vcpu_run(struct call *c)
     else
         err = run_found(c, &io, key);
     return err ? err : write_exit(c->b, &io);
+}
+
+enum err call_partition_save(struct call *c)
+{
+    return save_partition(SUBJECT_OF(c, partition), c->b, c->c, &c->value);
+}
+
+enum err call_partition_restore(struct call *c)
+{
+    return restore_partition(SUBJECT_OF(c, partition), c->b, c->c);
 }
 
 enum err call_vcpu_pin(struct call *c)

@@ -54,12 +54,14 @@ enum syscall {
     SYS_VCPU_KICK,          /* (h): its vcpu_run returns VCPU_EXIT_KICK */
     SYS_VCPU_GET,           /* (h, struct vcpu_state *) */
     SYS_VCPU_SET,           /* (h, struct vcpu_state *) */
-    SYS_VCPU_PIN,           /* (partition h, index, CPU or UINT64_MAX for any): ERR_ARGUMENT */
-    SYS_IOAPIC_CREATE,      /* (partition h): it has an IOAPIC; before its vCPUs run */
-    SYS_IOAPIC_SET,         /* (partition h, pin, level 0 or 1) */
-    SYS_SYNIC_POST,         /* (partition h, vp << 8 | SINT, struct synic_message *): ERR_FULL: the
+    SYS_PARTITION_SAVE,    /* (partition h, buffer, capacity) -> bytes: records, lib/abi/record.h */
+    SYS_PARTITION_RESTORE, /* (partition h, buffer, bytes): ERR_FORMAT */
+    SYS_VCPU_PIN,          /* (partition h, index, CPU or UINT64_MAX for any): ERR_ARGUMENT */
+    SYS_IOAPIC_CREATE,     /* (partition h): it has an IOAPIC; before its vCPUs run */
+    SYS_IOAPIC_SET,        /* (partition h, pin, level 0 or 1) */
+    SYS_SYNIC_POST,        /* (partition h, vp << 8 | SINT, struct synic_message *): ERR_FULL: the
                                slot is taken, BIND_SLOT_FREE tells when to try again */
-    SYS_SYNIC_SIGNAL,       /* (partition h, vp << 8 | SINT, event flag) */
+    SYS_SYNIC_SIGNAL,      /* (partition h, vp << 8 | SINT, event flag) */
     SYS_PORT_CREATE,   /* (partition h, connection id, count of event flags or 0: messages) -> h */
     SYS_PORT_TAKE,     /* (h, struct hv_post_message *) -> flags: ERR_EMPTY */
     SYS_GUEST_CRASH,   /* (partition h, struct guest_crash *): what the guest reported */

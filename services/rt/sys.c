@@ -247,6 +247,16 @@ enum err sys_vcpu_create(handle_t partition, unsigned index, uint64_t flags, han
     return call_handle(call(SYS_VCPU_CREATE, partition, index, flags, 0), out);
 }
 
+enum err sys_partition_save(handle_t h, void *buffer, uint64_t capacity, uint64_t *bytes)
+{
+    return call_value(call(SYS_PARTITION_SAVE, h, (uint64_t)buffer, capacity, 0), bytes);
+}
+
+enum err sys_partition_restore(handle_t h, const void *buffer, uint64_t bytes)
+{
+    return call(SYS_PARTITION_RESTORE, h, (uint64_t)buffer, bytes, 0).err;
+}
+
 enum err sys_vcpu_pin(handle_t partition, unsigned index, uint64_t cpu)
 {
     return call(SYS_VCPU_PIN, partition, index, cpu, 0).err;

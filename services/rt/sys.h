@@ -63,6 +63,9 @@ enum err sys_view_epoch(handle_t h, uint64_t *epoch) MUST_CHECK;
 /* @flags: VCPU_XAPIC. */
 enum err sys_vcpu_create(handle_t partition, unsigned index, uint64_t flags, handle_t *out)
     MUST_CHECK;
+enum err sys_partition_save(handle_t h, void *buffer, uint64_t capacity, uint64_t *bytes)
+    MUST_CHECK;
+enum err sys_partition_restore(handle_t h, const void *buffer, uint64_t bytes) MUST_CHECK;
 /* @cpu: UINT64_MAX for any. */
 enum err sys_vcpu_pin(handle_t partition, unsigned index, uint64_t cpu) MUST_CHECK;
 enum err sys_vcpu_run(handle_t h, struct vcpu_exit *exit) MUST_CHECK;

@@ -54,6 +54,17 @@ enum err virt_set_efer(struct virt_vcpu *v, uint64_t value)
     return OK;
 }
 
+bool virt_pat_is_valid(uint64_t pat)
+{
+    for (unsigned i = 0; i < 8; i++, pat >>= 8) {
+        uint8_t type = (uint8_t)pat;
+
+        if (type > 7 || type == 2 || type == 3)
+            return false;
+    }
+    return true;
+}
+
 uint64_t virt_pat(const struct virt_vcpu *v)
 {
     return v->vmcb->g_pat;

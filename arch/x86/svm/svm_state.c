@@ -78,3 +78,81 @@ enum err virt_set_state(struct virt_vcpu *v, const struct vcpu_state *in)
     load_state(v, &old);
     return ERR_ARGUMENT;
 }
+
+/* ---- records ---- */
+
+void virt_save(const struct virt_vcpu *v, struct record_virt *out)
+{
+    const struct vmcb *c = v->vmcb;
+
+    *out = (struct record_virt){
+        .pat = c->g_pat,
+        .dr6 = c->dr6,
+        .dr7 = c->dr7,
+        .star = c->star,
+        .lstar = c->lstar,
+        .cstar = c->cstar,
+        .sfmask = c->sfmask,
+        .kernel_gs_base = c->kernel_gs_base,
+        .sysenter_cs = c->sysenter_cs,
+        .sysenter_esp = c->sysenter_esp,
+        .sysenter_eip = c->sysenter_eip,
+        .event = c->event | (uint64_t)c->event_error << 32,
+        .shadow = c->shadow & SVM_SHADOW,
+    };
+}
+
+static void load_rest(struct vmcb *c, const struct record_virt *in)
+{
+    c->g_pat = in->pat;
+    c->dr6 = in->dr6;
+    c->dr7 = in->dr7;
+    c->star = in->star;
+    c->lstar = in->lstar;
+    c->cstar = in->cstar;
+    c->sfmask = in->sfmask;
+    c->kernel_gs_base = in->kernel_gs_base;
+    c->sysenter_cs = in->sysenter_cs;
+    c->sysenter_esp = in->sysenter_esp;
+    c->sysenter_eip = in->sysenter_eip;
+    c->event = (uint32_t)in->event;
+    c->event_error = (uint32_t)(in->event >> 32);
+    c->shadow = in->shadow;
+}
+
+/* What the CPU would refuse to run with: a type or vector that no event has, addresses that are not
+ * canonical, caching types that do not exist. */
+static bool is_rest_valid(const struct record_virt *in)
+{
+    uint32_t event = (uint32_t)in->event, type = event & SVM_EVENT_TYPE;
+    const uint64_t addresses[] = { in->lstar, in->cstar, in->kernel_gs_base, in->sysenter_esp,
+                                   in->sysenter_eip };
+
+    for (unsigned i = 0; i < array_count(addresses); i++)
+        if ((uint64_t)((int64_t)(addresses[i] << 16) >> 16) != addresses[i])
+            return false;
+    if (!(event & SVM_EVENT_VALID) ? event
+                                   : (event & ~(SVM_EVENT_VALID | SVM_EVENT_TYPE |
+                                                SVM_EVENT_HAS_ERROR | SVM_EVENT_VECTOR)) ||
+                                         (type != SVM_EVENT_INTERRUPT && type != SVM_EVENT_NMI &&
+                                          type != SVM_EVENT_EXCEPTION))
+        return false;
+    return !(type == SVM_EVENT_EXCEPTION && (event & SVM_EVENT_VECTOR) > 31) &&
+           !(in->shadow & ~SVM_SHADOW) && virt_pat_is_valid(in->pat);
+}
+
+enum err virt_restore(struct virt_vcpu *v, const struct record_virt *in)
+{
+    struct record_virt old;
+    const char *broken;
+
+    if (!is_rest_valid(in))
+        return ERR_ARGUMENT;
+    virt_save(v, &old);
+    load_rest(v->vmcb, in);
+    v->vmcb->asid = 1;
+    broken = svm_check(v->vmcb, &svm_limits);
+    if (broken)
+        load_rest(v->vmcb, &old);
+    return broken ? ERR_ARGUMENT : OK;
+}
