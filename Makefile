@@ -53,7 +53,9 @@ $(BUILD)/$(1)/kernel/%.o: %.S
 	$$(Q)$$(CC) $(KERNEL_CFLAGS) $(OPT_$(1)) -c $$< -o $$@
 $(BUILD)/$(1)/program/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $(PROGRAM_CFLAGS) $(OPT_$(1)) -c $$< -o $$@
+	$$(Q)$$(CC) $(PROGRAM_CFLAGS) $$(OPT_$(1)) -c $$< -o $$@
+# The manager waits for people: small beats fast there.
+$(BUILD)/$(1)/program/services/manager/%.o: OPT_release := -Os -fomit-frame-pointer
 $(BUILD)/$(1)/program/%.o: %.S
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $(PROGRAM_CFLAGS) $(OPT_$(1)) -c $$< -o $$@

@@ -258,15 +258,21 @@ static enum err take(struct partition *p, const struct record *r, const void *pa
 {
     struct vcpu *v = r->instance < PARTITION_VCPUS_MAX ? p->vcpus[r->instance] : NULL;
 
+    if (r->type == RECORD_PARTITION)
+        return take_partition(p, payload);
+    if (r->type == RECORD_IOAPIC)
+        return restore_ioapic(p, payload);
+    if (r->type == RECORD_PAGE)
+        return take_page(p, r->instance, payload);
+    if (!v)
+        return ERR_FORMAT;
     switch (r->type) {
-    case RECORD_PARTITION: return take_partition(p, payload);
-    case RECORD_IOAPIC: return restore_ioapic(p, payload);
     case RECORD_MSRS: return take_msrs(v, payload, r->bytes, true);
     case RECORD_CPU: return restore_cpu(v, payload);
     case RECORD_FPU: return take_fpu(v, payload);
     case RECORD_LAPIC: return restore_lapic(v, payload);
     case RECORD_SYNIC: return restore_synic(v, payload);
-    default: return take_page(p, r->instance, payload);
+    default: return ERR_FORMAT;
     }
 }
 

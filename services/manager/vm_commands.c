@@ -13,7 +13,7 @@
 
 #define MEMORY_BYTES_MIN MIB(1)
 #define MEMORY_BYTES_MAX GIB(1024)
-#define IOAPIC_DEFAULT   0u /* without ioapic= */
+#define IOAPIC_DEFAULT   1u /* without ioapic= */
 
 /* ---- create ---- */
 
