@@ -88,9 +88,11 @@ $(BUILD)/$(1)/guest/%.o: tests/guest/%.c
 $(BUILD)/$(1)/guest/%.o: tests/guest/%.S
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $(FREE) -c $$< -o $$@
-$(BUILD)/$(1)/guest/%.elf: $(BUILD)/$(1)/guest/%.o $(BUILD)/$(1)/guest/start.o $(BUILD)/$(1)/guest/payload.o tests/guest/payload.lds
+$(BUILD)/$(1)/guest/libsmp.a: $(BUILD)/$(1)/guest/smp.o $(BUILD)/$(1)/guest/trampoline.o
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+$(BUILD)/$(1)/guest/%.elf: $(BUILD)/$(1)/guest/%.o $(BUILD)/$(1)/guest/start.o $(BUILD)/$(1)/guest/payload.o $(BUILD)/$(1)/guest/libsmp.a tests/guest/payload.lds
 	@echo link $$@
-	$$(Q)$$(CC) $(LDFLAGS) -T tests/guest/payload.lds -o $$@ $$(filter %.o,$$^)
+	$$(Q)$$(CC) $(LDFLAGS) -T tests/guest/payload.lds -o $$@ $$(filter %.o %.a,$$^)
 # The multiboot payload: an ELF file for the i386, and a flat file with addresses in its header.
 $(foreach k,elf bin,$(BUILD)/$(1)/guest/start-multiboot-$(k).o): $(BUILD)/$(1)/guest/start-multiboot-%.o: tests/guest/start.S
 	@mkdir -p $$(@D)
@@ -101,7 +103,7 @@ $(BUILD)/$(1)/guest/multiboot.elf: $(BUILD)/$(1)/guest/multiboot-elf.elf64
 	$$(Q)objcopy -O elf32-i386 $$< $$@
 $(BUILD)/$(1)/guest/multiboot.bin: $(BUILD)/$(1)/guest/multiboot-bin.elf64
 	$$(Q)objcopy -O binary $$< $$@
-$(BUILD)/$(1)/guests: $(BUILD)/$(1)/guest/multiboot.bin $(patsubst tests/guest/%.c,$(BUILD)/$(1)/guest/%.elf,$(filter-out tests/guest/payload.c,$(wildcard tests/guest/*.c)))
+$(BUILD)/$(1)/guests: $(BUILD)/$(1)/guest/multiboot.bin $(patsubst tests/guest/%.c,$(BUILD)/$(1)/guest/%.elf,$(filter-out tests/guest/payload.c tests/guest/smp.c,$(wildcard tests/guest/*.c)))
 	@touch $$@
 endef
 

@@ -3,10 +3,19 @@
  * address that it computes are matched to the exit, or the guest gets #UD. String instructions are
  * carried out an element at a time. */
 #pragma once
+#include "arch/x86/access.h"
 #include "lib/types.h"
 
 struct vcpu;
 struct vcpu_exit;
+
+/* The instructions that were decoded last, by their bytes: a driver has few that touch its device. */
+struct emulate_cache {
+    struct {
+        uint64_t bytes[2];
+        struct access access; /* length 0: empty */
+    } entries[4];
+};
 
 void emulate_access(struct vcpu *v);
 /* True: *@io is for the vmm; its answer goes to emulate_answer(). */

@@ -1,6 +1,7 @@
 #include "kernel/exits.h"
 #include "lib/x86/asm.h"
 #include "arch/x86/fpu.h"
+#include "arch/x86/lapic_regs.h"
 #include "lib/x86/regs.h"
 #include "kernel/emulate.h"
 #include "kernel/log.h"
@@ -66,6 +67,15 @@ static enum hv_result access_msr(struct vcpu *v, bool is_write, bool may_be_slow
     return result;
 }
 
+/* The most frequent of all writes. */
+static bool is_plain_eoi(const struct vcpu *v)
+{
+    const uint64_t *gpr = v->virt.gpr;
+
+    return (uint32_t)gpr[REG_RCX] == MSR_X2APIC + LAPIC_EOI / 16 &&
+           !(uint32_t)(gpr[REG_RAX] | gpr[REG_RDX]) && vlapic_is_x2(&v->hv.lapic);
+}
+
 static bool handle_msr(struct vcpu *v, bool is_write, bool may_be_slow)
 {
     enum hv_result result;
@@ -73,6 +83,10 @@ static bool handle_msr(struct vcpu *v, bool is_write, bool may_be_slow)
 
     if (unlikely(!length)) {
         undefined(v);
+        return true;
+    }
+    if (is_write && is_plain_eoi(v) && vlapic_eoi(v)) {
+        virt_skip(&v->virt, length);
         return true;
     }
     result = access_msr(v, is_write, may_be_slow);

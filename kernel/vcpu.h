@@ -5,6 +5,7 @@
  * same thread, as a struct vcpu_exit. */
 #pragma once
 #include "arch/x86/virt.h"
+#include "kernel/emulate.h"
 #include "kernel/hv/hv.h"
 #include "kernel/kernel_cpu.h"
 #include "kernel/object.h"
@@ -40,6 +41,7 @@ struct vcpu {
     struct kernel_cpu *fpu_cpu;  /* where fpu_owner may still be this */
     uint8_t read_width;          /* of the port read that the vmm answers; 0: none */
     bool is_string_read;         /* likewise, and it goes to memory */
+    struct emulate_cache emulate_cache;
     struct hv_vcpu hv;
     uint64_t exits[EXIT_KIND_COUNT];
     uint64_t trace_total;

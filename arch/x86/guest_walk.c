@@ -1,5 +1,6 @@
 #include "arch/x86/guest_walk.h"
 #include "lib/x86/regs.h"
+#include "lib/string.h"
 #include "arch/x86/trap.h"
 
 bool guest_write_window(gpa_t gpa, const void *in, size_t bytes)
@@ -93,6 +94,8 @@ enum err guest_translate(const struct guest_paging *p, uint64_t linear, gpa_t *o
 {
     struct walk w;
 
+    if (likely(p->efer & EFER_LMA))
+        return guest_walk_quickly(p->cr3, linear, out) ? OK : ERR_ARGUMENT;
     if (!walk(&w, p, linear))
         return ERR_ARGUMENT;
     *out = w.gpa;
@@ -155,4 +158,17 @@ unsigned guest_fetch(const struct guest_paging *p, uint64_t linear, uint8_t *out
         done += n;
     }
     return done;
+}
+
+unsigned guest_fetch_instruction(const struct guest_paging *p, uint64_t linear, uint8_t out[16])
+{
+    uint64_t low, high;
+    gpa_t gpa;
+
+    if ((linear & PAGE_MASK) > PAGE_BYTES - 16 || guest_translate(p, linear, &gpa) ||
+        !guest_load64(gpa.v, &low) || !guest_load64(gpa.v + 8, &high))
+        return guest_fetch(p, linear, out, 15);
+    memcpy(out, &low, sizeof(low));
+    memcpy(out + 8, &high, sizeof(high));
+    return 15;
 }

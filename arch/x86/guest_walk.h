@@ -25,9 +25,12 @@ enum err guest_translate_for(const struct guest_paging *p, uint64_t linear, unsi
 /* Copies up to @bytes at @linear; stops where a page is missing. Returns how many were read. */
 unsigned guest_fetch(const struct guest_paging *p, uint64_t linear, uint8_t *out, unsigned bytes);
 
-/* The frequent case of the exit path, inline: the four bytes at @rip in a guest that runs 64-bit
+/* The same for the 15 bytes that an instruction may have. */
+unsigned guest_fetch_instruction(const struct guest_paging *p, uint64_t linear, uint8_t out[16]);
+
+/* The frequent case of the exit path, inline: the eight bytes at @rip in a guest that runs 64-bit
  * code, through 4-level tables, not across a page. False: use the general way. */
-static inline bool guest_peek_code(uint64_t cr3, uint64_t rip, uint32_t *out);
+static inline bool guest_peek_code(uint64_t cr3, uint64_t rip, uint64_t *out);
 
 /* Physical reads through the window; false outside mapped guest memory. */
 bool guest_read_window(gpa_t gpa, void *out, size_t bytes);
@@ -36,22 +39,19 @@ bool guest_write_window(gpa_t gpa, const void *in, size_t bytes);
 
 #define WINDOW_BYTES (1ull << 39)
 
-/* One load through the window that may fault; true: *@out was read. */
-#define GUEST_LOAD(suffix, gpa, out, failed)                                  \
-    __asm__ goto("1: mov" suffix " (%1), %0\n\t"                              \
-                 ".pushsection .fixup, \"a\"\n\t.quad 1b, %l2\n\t.popsection" \
-                 : "=r"(out)                                                  \
-                 : "r"(WINDOW_BASE + (gpa))                                   \
-                 : "memory"                                                   \
-                 : failed)
-
+/* One load through the window, which may fault. False: nothing is there. */
 static inline bool guest_load64(uint64_t gpa, uint64_t *out)
 {
     uint64_t v;
 
     if (unlikely(gpa >= WINDOW_BYTES))
         return false;
-    GUEST_LOAD("q", gpa, v, failed);
+    __asm__ goto("1: mov (%1), %0\n\t"
+                 ".pushsection .fixup, \"a\"\n\t.quad 1b, %l2\n\t.popsection"
+                 : "=r"(v)
+                 : "r"(WINDOW_BASE + gpa)
+                 : "memory"
+                 : failed);
     *out = v;
     return true;
 failed:
@@ -66,30 +66,32 @@ static inline __attribute__((always_inline)) bool guest_step(uint64_t *entry, ui
            (*entry & PTE_PRESENT);
 }
 
-static inline bool guest_peek_code(uint64_t cr3, uint64_t rip, uint32_t *out)
+/* 4-level tables: where @linear lies. */
+static inline __attribute__((always_inline)) bool guest_walk_quickly(uint64_t cr3, uint64_t linear,
+                                                                     gpa_t *out)
 {
     uint64_t entry = cr3, mask = LARGE_BYTES - 1;
-    uint32_t bytes;
 
-    if (unlikely((rip & PAGE_MASK) > PAGE_BYTES - sizeof(bytes)))
-        return false;
-    if (!guest_step(&entry, rip, 39) || !guest_step(&entry, rip, 30))
+    if (!guest_step(&entry, linear, 39) || !guest_step(&entry, linear, 30))
         return false;
     if (unlikely(entry & PTE_LARGE)) {
         mask = GIB(1) - 1;
-    } else if (!guest_step(&entry, rip, 21)) {
+    } else if (!guest_step(&entry, linear, 21)) {
         return false;
     } else if (!(entry & PTE_LARGE)) {
-        if (!guest_step(&entry, rip, 12))
+        if (!guest_step(&entry, linear, 12))
             return false;
         mask = PAGE_MASK;
     }
-    entry = (entry & PTE_ADDRESS & ~mask) | (rip & mask);
-    if (unlikely(entry >= WINDOW_BYTES))
-        return false;
-    GUEST_LOAD("l", entry, bytes, failed);
-    *out = bytes;
+    out->v = (entry & PTE_ADDRESS & ~mask) | (linear & mask);
     return true;
-failed:
-    return false;
+}
+
+static inline __attribute__((always_inline)) bool guest_peek_code(uint64_t cr3, uint64_t rip,
+                                                                  uint64_t *out)
+{
+    gpa_t gpa;
+
+    return (rip & PAGE_MASK) <= PAGE_BYTES - sizeof(*out) && guest_walk_quickly(cr3, rip, &gpa) &&
+           guest_load64(gpa.v, out);
 }

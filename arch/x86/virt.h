@@ -94,9 +94,10 @@ bool virt_pat_is_valid(uint64_t pat);
 uint64_t virt_pat(const struct virt_vcpu *v);
 void virt_set_pat(struct virt_vcpu *v, uint64_t value);
 unsigned virt_cpl(const struct virt_vcpu *v);
-bool virt_is_long_mode(const struct virt_vcpu *v); /* executes 64-bit code */
-bool virt_is_protected(const struct virt_vcpu *v); /* CR0.PE, not VM86 */
-void virt_flush(struct virt_vcpu *v);              /* at the next entry */
+bool virt_is_long_mode(const struct virt_vcpu *v);   /* executes 64-bit code */
+bool virt_is_protected(const struct virt_vcpu *v);   /* CR0.PE, not VM86 */
+bool virt_is_kernel_mode(const struct virt_vcpu *v); /* that, and at CPL 0 */
+void virt_flush(struct virt_vcpu *v);                /* at the next entry */
 
 void virt_inject_page_fault(struct virt_vcpu *v, uint64_t linear, uint32_t error);
 uint64_t virt_rflags(const struct virt_vcpu *v);

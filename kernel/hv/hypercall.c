@@ -183,9 +183,11 @@ static void set_control(struct virt_vcpu *c, uint64_t control)
 
 static void set_result(struct virt_vcpu *c, uint16_t status, uint64_t reps)
 {
-    c->gpr[REG_RAX] = status | (virt_is_long_mode(c) ? field_put(reps, HV_CALL_REPS_DONE) : 0);
-    if (!virt_is_long_mode(c))
-        c->gpr[REG_RDX] = reps;
+    c->gpr[REG_RAX] = status | field_put(reps, HV_CALL_REPS_DONE);
+    if (virt_is_long_mode(c))
+        return;
+    c->gpr[REG_RAX] = status; /* EDX:EAX */
+    c->gpr[REG_RDX] = reps;
 }
 
 /* ---- one call ---- */
@@ -252,28 +254,31 @@ static enum hv_result run(struct hypercall *h, unsigned code, uint64_t control)
     return HV_DONE;
 }
 
+static enum hv_result call(struct vcpu *v, unsigned code, uint64_t control)
+{
+    struct hypercall h;
+    uint16_t status;
+
+    h.v = v; /* the input is cleared when it is read */
+    status = hypercall_check(&table[code].rule, control, &h.form);
+    if (!status)
+        return run(&h, code, control);
+    set_result(&v->virt, status, 0);
+    return HV_DONE;
+}
+
 enum hv_result hv_hypercall(struct vcpu *v, bool may_be_slow)
 {
     struct virt_vcpu *c = &v->virt;
     uint64_t control = control_of(c);
     unsigned code = control & HV_CALL_CODE;
-    struct hypercall h;
-    uint16_t status;
 
-    if (virt_cpl(c) || !virt_is_protected(c))
+    if (!virt_is_kernel_mode(c))
         return HV_FAULT;
     if (code >= CODE_COUNT || !table[code].run) {
         set_result(c, control & HV_CALL_RESERVED ? HV_STATUS_INVALID_INPUT : HV_STATUS_INVALID_CODE,
                    0);
         return HV_DONE;
     }
-    if (!may_be_slow)
-        return HV_SLOW;
-    h.v = v;
-    status = hypercall_check(&table[code].rule, control, &h.form);
-    if (status) {
-        set_result(c, status, 0);
-        return HV_DONE;
-    }
-    return run(&h, code, control);
+    return may_be_slow ? call(v, code, control) : HV_SLOW;
 }

@@ -89,15 +89,11 @@ static void fill_tsc_page(struct hv_reference_tsc_page *page)
 
 static enum hv_result eoi(struct vcpu *v, bool may_be_slow)
 {
-    unsigned vector;
-
-    if (likely(vlapic_eoi_is_plain(v)))
-        vlapic_eoi(v, &vector);
-    else if (!may_be_slow)
-        return HV_SLOW;
-    else
+    if (likely(vlapic_eoi(v)))
+        return HV_DONE;
+    if (may_be_slow)
         vlapic_eoi_all(v);
-    return HV_DONE;
+    return may_be_slow ? HV_DONE : HV_SLOW;
 }
 
 /* In the format of the APIC's mode. */

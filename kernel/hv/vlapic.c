@@ -73,31 +73,41 @@ void vlapic_accept(struct vlapic *a, unsigned vector)
         a->isr[vector / 64] |= bit;
 }
 
-bool vlapic_eoi_is_plain(const struct vcpu *v)
+static bool has_request(const struct vlapic *a)
+{
+    return a->irr[0] | a->irr[1] | a->irr[2] | a->irr[3];
+}
+
+static bool is_level(const struct vlapic *a, unsigned vector)
+{
+    return a->tmr[vector / 64] & 1ull << vector % 64;
+}
+
+static void end_service(struct vcpu *v, unsigned vector)
+{
+    struct vlapic *a = &v->hv.lapic;
+
+    a->isr[vector / 64] &= ~(1ull << vector % 64);
+    if (has_request(a))
+        vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+}
+
+bool vlapic_eoi(struct vcpu *v)
 {
     unsigned vector = highest_bit(v->hv.lapic.isr);
 
-    return !(v->hv.lapic.tmr[vector / 64] & 1ull << vector % 64) && !v->hv.synic.waiting;
-}
-
-bool vlapic_eoi(struct vcpu *v, unsigned *vector)
-{
-    struct vlapic *a = &v->hv.lapic;
-    uint64_t bit;
-
-    *vector = highest_bit(a->isr);
-    bit = 1ull << *vector % 64;
-    a->isr[*vector / 64] &= ~bit;
-    if (highest_bit(a->irr))
-        vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
-    return a->tmr[*vector / 64] & bit;
+    if (unlikely(is_level(&v->hv.lapic, vector) || v->hv.synic.waiting))
+        return false;
+    end_service(v, vector);
+    return true;
 }
 
 void vlapic_eoi_all(struct vcpu *v)
 {
-    unsigned vector;
+    unsigned vector = highest_bit(v->hv.lapic.isr);
 
-    if (vlapic_eoi(v, &vector))
+    end_service(v, vector);
+    if (is_level(&v->hv.lapic, vector))
         vioapic_eoi(v->partition, vector);
     if (v->hv.synic.waiting)
         synic_retry(v);
@@ -106,7 +116,8 @@ void vlapic_eoi_all(struct vcpu *v)
 void vlapic_set_tpr(struct vcpu *v, uint32_t tpr)
 {
     v->hv.lapic.tpr = tpr;
-    vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
+    if (has_request(&v->hv.lapic))
+        vcpu_attend(v, VCPU_ATTEND_INTERRUPT);
 }
 
 /* ---- modes ---- */

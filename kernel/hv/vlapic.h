@@ -52,13 +52,11 @@ bool vlapic_write_base(struct vcpu *v, uint64_t value);
 uint32_t vlapic_read_mmio(struct vcpu *v, uint32_t offset);
 void vlapic_write_mmio(struct vcpu *v, uint32_t offset, uint32_t value);
 
-/* Ends the service of the highest vector. True: it was level-triggered, tell the IOAPIC *@vector. */
-bool vlapic_eoi(struct vcpu *v, unsigned *vector);
+/* Ends the service of the highest vector, unless that concerns more than this APIC: then false. */
+bool vlapic_eoi(struct vcpu *v);
 /* The same, and tells whom it concerns; takes locks. */
 void vlapic_eoi_all(struct vcpu *v);
 void vlapic_set_tpr(struct vcpu *v, uint32_t tpr);
-/* Whether an EOI now would concern more than this APIC. */
-bool vlapic_eoi_is_plain(const struct vcpu *v);
 
 /* A fixed interrupt arrives; from any CPU. False: the APIC is off and it is lost. */
 bool vlapic_request(struct vlapic *a, unsigned vector, bool is_level);

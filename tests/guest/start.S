@@ -124,6 +124,7 @@ unexpected:
     andq $-16, %rsp
     call payload_unexpected
 
+    .globl gdt, idt, idt_pointer, top
     .section .rodata
     .balign 8
 gdt:
@@ -132,7 +133,7 @@ gdt_pointer:
     .word . - gdt - 1
     .quad gdt
 idt_pointer:
-    .word 32 * 16 - 1
+    .word 256 * 16 - 1
     .quad idt
 
     .bss
@@ -144,7 +145,7 @@ pointers:
 directories:
     .skip 4 * 4096
 idt:
-    .skip 32 * 16
+    .skip 256 * 16
     .skip 16384
 stack_top:
     .globl start_eax, start_ebx, start_eflags, start_cr0

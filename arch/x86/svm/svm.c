@@ -322,28 +322,45 @@ static const struct decode_want *want_of(uint32_t code)
 static unsigned decode(struct virt_vcpu *v, const struct decode_want *want, unsigned *reg)
 {
     struct guest_paging paging = virt_paging(v);
-    uint8_t bytes[INSTRUCTION_BYTES_MAX];
-    unsigned n = guest_fetch(&paging, virt_linear_rip(v), bytes, sizeof(bytes));
+    uint8_t bytes[16];
+    unsigned n = guest_fetch_instruction(&paging, virt_linear_rip(v), bytes);
 
     return decode_match(bytes, n, svm_is_long_mode(v->vmcb), want, reg);
 }
 
-/* The frequent case: no prefix, 64-bit code, not across a page. Its length, or 0: look closer. */
+/* What match_plainly() knows: the bytes of an opcode, and how many they are. */
+static const struct plain {
+    uint32_t bytes, mask;
+    unsigned length;
+} plains[EXIT_KIND_COUNT] = {
+    [EXIT_CPUID] = { 0xa20f, 0xffff, 2 },         [EXIT_MSR_READ] = { 0x320f, 0xffff, 2 },
+    [EXIT_MSR_WRITE] = { 0x300f, 0xffff, 2 },     [EXIT_HLT] = { 0xf4, 0xff, 1 },
+    [EXIT_HYPERCALL] = { 0xd9010f, 0xffffff, 3 },
+};
+
+/* The legacy prefixes that change nothing here. */
+static bool is_idle_prefix(uint8_t b)
+{
+    return b == 0x66 || b == 0x67 || b == 0xf2 || b == 0xf3 || b == 0x2e || b == 0x3e;
+}
+
+/* The frequent case: 64-bit code, not across a page, at most four prefixes. Its length, or 0: look
+ * closer. */
 static inline unsigned match_plainly(const struct virt_vcpu *v)
 {
-    const struct vmcb *c = v->vmcb;
-    uint32_t bytes;
+    const struct plain *p = &plains[v->exit.kind];
+    uint64_t bytes;
 
-    if (!svm_is_long_mode(v->vmcb) || !guest_peek_code(c->cr3, v->rip, &bytes))
+    if (!p->length || !svm_is_long_mode(v->vmcb) || !guest_peek_code(v->vmcb->cr3, v->rip, &bytes))
         return 0;
-    switch (v->exit.kind) {
-    case EXIT_CPUID: return (bytes & 0xffff) == 0xa20f ? 2 : 0;
-    case EXIT_MSR_READ: return (bytes & 0xffff) == 0x320f ? 2 : 0;
-    case EXIT_MSR_WRITE: return (bytes & 0xffff) == 0x300f ? 2 : 0;
-    case EXIT_HLT: return (bytes & 0xff) == 0xf4 ? 1 : 0;
-    case EXIT_HYPERCALL: return (bytes & 0xffffff) == 0xd9010f ? 3 : 0;
-    default: return 0;
+    if (likely((bytes & p->mask) == p->bytes))
+        return p->length;
+    for (unsigned i = 1; i <= 4 && is_idle_prefix((uint8_t)bytes); i++) {
+        bytes >>= 8;
+        if ((bytes & p->mask) == p->bytes)
+            return p->length + i;
     }
+    return 0;
 }
 
 static unsigned look_closer(struct virt_vcpu *v, unsigned *reg)

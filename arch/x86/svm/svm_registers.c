@@ -85,6 +85,11 @@ bool virt_is_long_mode(const struct virt_vcpu *v)
     return svm_is_long_mode(v->vmcb);
 }
 
+bool virt_is_kernel_mode(const struct virt_vcpu *v)
+{
+    return !v->vmcb->cpl && virt_is_protected(v);
+}
+
 bool virt_is_protected(const struct virt_vcpu *v)
 {
     return (v->vmcb->cr0 & CR0_PE) && !(v->vmcb->rflags & RFLAGS_VM);
