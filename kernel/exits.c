@@ -26,6 +26,14 @@ static void skip(struct vcpu *v)
         undefined(v);
 }
 
+/* Fetched once: what goes on outside of the fast path finds it in the vCPU. */
+static unsigned length_of(struct vcpu *v)
+{
+    unsigned reg;
+
+    return v->exit_length = virt_instruction_length(&v->virt, &reg);
+}
+
 /* ---- answered between two entries ---- */
 
 static bool handle_cpuid(struct vcpu *v)
@@ -78,8 +86,8 @@ static bool is_plain_eoi(const struct vcpu *v)
 
 static bool handle_msr(struct vcpu *v, bool is_write, bool may_be_slow)
 {
+    unsigned length = may_be_slow ? v->exit_length : length_of(v);
     enum hv_result result;
-    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
 
     if (unlikely(!length)) {
         undefined(v);
@@ -104,7 +112,7 @@ static bool handle_msr(struct vcpu *v, bool is_write, bool may_be_slow)
 /* The length first: what lies there now may be no VMMCALL any more. */
 static bool handle_hypercall(struct vcpu *v, bool may_be_slow)
 {
-    unsigned reg, length = virt_instruction_length(&v->virt, &reg);
+    unsigned length = may_be_slow ? v->exit_length : length_of(v);
     enum hv_result result = length ? hv_hypercall(v, may_be_slow) : HV_FAULT;
 
     if (result == HV_SLOW)

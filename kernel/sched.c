@@ -273,9 +273,12 @@ static void switch_to(struct kernel_cpu *cpu, struct thread *next)
 {
     struct thread *previous = cpu->current;
 
-    cpu->slice_end_tsc =
-        cpu->run_start_tsc +
-        multiply_shift32(cap_slice_locked(next->group, SCHED_SLICE_NS), host_clock.ticks_per_ns_32);
+    /* Threads of one group share what is left of a slice. */
+    if (next->group != previous->group || cpu->slice_end_tsc <= cpu->run_start_tsc ||
+        cpu->slice_end_tsc == UINT64_MAX)
+        cpu->slice_end_tsc =
+            cpu->run_start_tsc + multiply_shift32(cap_slice_locked(next->group, SCHED_SLICE_NS),
+                                                  host_clock.ticks_per_ns_32);
     cpu->needs_resched = false;
     if (next != cpu->idle) {
         next->state = THREAD_RUNNING;

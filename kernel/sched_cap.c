@@ -15,19 +15,17 @@ static void refill(struct sched_group *g)
     g->bucket_ns = min(g->bucket_ns + (int64_t)(ns * g->cap_percent / 100), CHUNK_NS);
 }
 
-void cap_charge_locked(struct sched_group *g, uint64_t ns)
+void cap_charge_bucket(struct sched_group *g, uint64_t ns)
 {
-    if (!g->cap_percent)
-        return;
     refill(g);
     g->bucket_ns -= (int64_t)ns;
 }
 
-bool cap_holds_locked(struct thread *t)
+bool cap_holds_bucket(struct thread *t)
 {
     struct sched_group *g = t->group;
 
-    if (!g->cap_percent || t->is_dying)
+    if (t->is_dying)
         return false;
     if (g->parked)
         return true;
@@ -69,10 +67,8 @@ void cap_release_locked(struct sched_group *g)
     }
 }
 
-uint64_t cap_slice_locked(const struct sched_group *g, uint64_t ns)
+uint64_t cap_slice_bucket(const struct sched_group *g, uint64_t ns)
 {
-    if (!g->cap_percent)
-        return ns;
     return min(ns, (uint64_t)max(g->bucket_ns, (int64_t)LEAST_NS));
 }
 

@@ -99,6 +99,19 @@ void vcpu_attend_locked(struct vcpu *v, uint64_t why)
     notify_locked(v);
 }
 
+bool vcpu_interrupt_running(struct vcpu *v, unsigned vector)
+{
+    struct kernel_cpu *cpu;
+
+    if (!vlapic_request(&v->hv.lapic, vector, false))
+        return true;
+    __atomic_or_fetch(&v->attention, VCPU_ATTEND_INTERRUPT, __ATOMIC_SEQ_CST);
+    cpu = __atomic_load_n(&v->guest_cpu, __ATOMIC_SEQ_CST);
+    if (cpu && cpu != kernel_cpu())
+        lapic_send(cpu->arch.apic_id, VECTOR_RESCHEDULE);
+    return cpu;
+}
+
 void vcpu_interrupt_locked(struct vcpu *v, unsigned vector, bool is_level)
 {
     if (v->thread)
@@ -209,12 +222,15 @@ static void run_fast(struct vcpu *v)
 {
     load_fpu(v);
     virt_enter(&v->virt);
+    /* Who sets attention looks here behind it: one of us two sees the other. */
+    __atomic_store_n(&v->guest_cpu, kernel_cpu(), __ATOMIC_SEQ_CST);
     do {
         if (unlikely(v->attention & VCPU_ATTEND_INTERRUPT))
             deliver_interrupt(v);
         virt_run(&v->virt);
         record(v);
     } while (exit_handle_fast(v));
+    __atomic_store_n(&v->guest_cpu, NULL, __ATOMIC_RELEASE);
     virt_leave(&v->virt);
 }
 

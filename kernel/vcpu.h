@@ -25,12 +25,13 @@ struct partition;
 struct vcpu {
     struct object object;
     struct virt_vcpu virt;
-    struct partition *partition; /* which holds a reference to this; NULL when it is gone */
-    unsigned index;              /* constant: VP index, APIC id */
-    uint64_t attention;          /* atomic */
-    struct kernel_cpu *pinned;   /* sched lock: its thread runs there only; NULL: anywhere */
-    struct thread *thread;       /* sched lock: who runs it, or ran it last; NULL: nobody */
-    bool is_running;             /* its thread is in vcpu_run() */
+    struct partition *partition;  /* which holds a reference to this; NULL when it is gone */
+    unsigned index;               /* constant: VP index, APIC id */
+    uint64_t attention;           /* atomic */
+    struct kernel_cpu *guest_cpu; /* atomic: between virt_enter() and virt_leave() there */
+    struct kernel_cpu *pinned;    /* sched lock: its thread runs there only; NULL: anywhere */
+    struct thread *thread;        /* sched lock: who runs it, or ran it last; NULL: nobody */
+    bool is_running;              /* its thread is in vcpu_run() */
     uint32_t activity;   /* enum vcpu_activity; its thread's, others read it under the sched lock */
     uint8_t sipi_vector; /* atomic: of the last SIPI */
     bool is_nmi_masked;  /* until the guest's IRET */
@@ -39,6 +40,7 @@ struct vcpu {
     void *fpu;                   /* state while it is in no CPU */
     uint64_t debug_registers[4]; /* DR0 to DR3, likewise */
     struct kernel_cpu *fpu_cpu;  /* where fpu_owner may still be this */
+    unsigned exit_length;        /* of the instruction that exited, while it is being handled */
     uint8_t read_width;          /* of the port read that the vmm answers; 0: none */
     bool is_string_read;         /* likewise, and it goes to memory */
     struct emulate_cache emulate_cache;
@@ -70,6 +72,8 @@ static inline void vcpu_attend(struct vcpu *v, uint64_t why)
 void vcpu_interrupt_self(struct vcpu *v, unsigned vector);
 /* From anywhere, with the sched lock held. */
 void vcpu_interrupt_locked(struct vcpu *v, unsigned vector, bool is_level);
+/* Without locks: false when the vCPU is in no guest, and may have to be woken. */
+bool vcpu_interrupt_running(struct vcpu *v, unsigned vector);
 void vcpu_attend_locked(struct vcpu *v, uint64_t why);
 
 /* All vCPUs of @p forget their translations before they next run a guest instruction, once every

@@ -200,8 +200,7 @@ static uint16_t read_input(struct hypercall *h, const struct hypercall_rule *rul
     uint64_t fast[2] = { is_long ? c->gpr[REG_RDX] : pair(c, REG_RBX, REG_RCX),
                          is_long ? c->gpr[REG_R8] : pair(c, REG_RDI, REG_RSI) };
 
-    memset(&h->in, 0, sizeof(h->in));
-    if (h->form.is_fast) {
+    if (h->form.is_fast) { /* no handler looks behind the input's length */
         memcpy(&h->in, fast, min(bytes, FAST_INPUT_BYTES));
         return HV_STATUS_SUCCESS;
     }

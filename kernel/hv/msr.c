@@ -99,13 +99,12 @@ static enum hv_result eoi(struct vcpu *v, bool may_be_slow)
 /* In the format of the APIC's mode. */
 static enum hv_result write_icr(struct vcpu *v, uint64_t value, bool may_be_slow)
 {
-    if (vipi_is_to_self(v, value)) {
+    if (!may_be_slow) {
+        if (!vipi_send_quickly(v, value))
+            return HV_SLOW;
         v->hv.lapic.icr = value;
-        vcpu_interrupt_self(v, value & 0xff);
         return HV_DONE;
     }
-    if (!may_be_slow)
-        return HV_SLOW;
     if (vlapic_is_x2(&v->hv.lapic))
         return vlapic_write_msr(v, MSR_X2APIC + LAPIC_ICR / 16, value) ? HV_DONE : HV_FAULT;
     vlapic_write_mmio(v, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));

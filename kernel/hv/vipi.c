@@ -51,10 +51,13 @@ static struct vcpu *vcpu_at(struct partition *p, unsigned index)
 
 unsigned vipi_deliver(struct partition *p, const struct vipi *i)
 {
+    bool is_one = !i->is_logical && i->destination < ALL_NARROW; /* ids are indices */
+    unsigned first = is_one ? min(i->destination, PARTITION_VCPUS_MAX) : 0;
+    unsigned end = is_one ? min(first + 1, PARTITION_VCPUS_MAX) : p->vcpu_count;
     unsigned count = 0;
 
     spin_lock(&sched_lock);
-    for (unsigned n = 0; n < PARTITION_VCPUS_MAX; n++) {
+    for (unsigned n = first; n < end; n++) {
         struct vcpu *v = vcpu_at(p, n);
 
         if (!v || !is_match(&v->hv.lapic, i))
@@ -71,7 +74,7 @@ unsigned vipi_deliver(struct partition *p, const struct vipi *i)
 static void deliver_to_all(struct vcpu *from, const struct vipi *i, bool is_self_too)
 {
     spin_lock(&sched_lock);
-    for (unsigned n = 0; n < PARTITION_VCPUS_MAX; n++) {
+    for (unsigned n = 0; n < from->partition->vcpu_count; n++) {
         struct vcpu *v = vcpu_at(from->partition, n);
 
         if (v && (v != from || is_self_too) && (v->hv.lapic.base & APIC_BASE_ENABLE))
@@ -100,14 +103,23 @@ static bool is_vector_valid(struct vcpu *v, const struct vipi *i)
     return false;
 }
 
-bool vipi_is_to_self(const struct vcpu *v, uint64_t icr)
+bool vipi_send_quickly(struct vcpu *v, uint64_t icr)
 {
-    uint32_t shorthand = icr & LAPIC_ICR_SHORTHAND;
+    uint32_t shorthand = icr & LAPIC_ICR_SHORTHAND, destination = (uint32_t)(icr >> 32);
+    struct vcpu *target = v;
 
-    return (icr & LAPIC_ICR_MODE) == LAPIC_ICR_FIXED && (icr & 0xff) >= 16 &&
-           (shorthand == LAPIC_ICR_TO_SELF ||
-            (!shorthand && !(icr & LAPIC_ICR_LOGICAL) && vlapic_is_x2(&v->hv.lapic) &&
-             icr >> 32 == v->hv.lapic.id));
+    if (((uint32_t)icr & ~(0xffu | LAPIC_ICR_ASSERT | LAPIC_ICR_SHORTHAND)) ||
+        (icr & 0xff) < 16 || !vlapic_is_x2(&v->hv.lapic))
+        return false;
+    if (shorthand != LAPIC_ICR_TO_SELF) {
+        if (shorthand || destination >= PARTITION_VCPUS_MAX)
+            return false;
+        target = vcpu_at(v->partition, destination);
+    }
+    if (target != v)
+        return target && vcpu_interrupt_running(target, icr & 0xff);
+    vcpu_interrupt_self(v, icr & 0xff);
+    return true;
 }
 
 void vipi_send_icr(struct vcpu *from, uint64_t icr)

@@ -20,7 +20,7 @@ struct vipi {
 unsigned vipi_deliver(struct partition *p, const struct vipi *i);
 /* What the guest wrote to its ICR. */
 void vipi_send_icr(struct vcpu *from, uint64_t icr);
-/* Only for the sender itself, and fixed: needs no lock. */
-bool vipi_is_to_self(const struct vcpu *v, uint64_t icr);
+/* Without locks: only for one vCPU that is in its guest right now. False: send it the long way. */
+bool vipi_send_quickly(struct vcpu *v, uint64_t icr);
 /* A fixed interrupt for the vCPUs in @mask (bit: VP index). */
 void vipi_deliver_mask(struct partition *p, uint64_t mask, unsigned vector);

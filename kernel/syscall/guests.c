@@ -40,6 +40,7 @@ enum err call_partition_info(struct call *c)
         .memory_bytes = p->memory_bytes,
         .populated_bytes = min(p->populated << LARGE_SHIFT, p->memory_bytes),
         .vcpu_count = p->vcpu_count,
+        .tsc_offset = p->hv.tsc_offset,
     };
 
     return user_write(c->b, &info, sizeof(info));

@@ -10,6 +10,7 @@
 /* Bits of the signal that the service thread waits for. */
 #define WAKE_CONTROL 0u /* the manager signalled */
 #define WAKE_VCPU    1u /* a vCPU parked, or the VM has ended */
+#define WAKE_BENCH   2u /* bench_port.h */
 
 struct console_line { /* the guest's UART at the console region */
     struct vuart_line line;
@@ -34,10 +35,12 @@ struct machine {
     bool starts_in_xapic; /* the guest expects its local APICs in xAPIC mode, not x2APIC */
     uint32_t vcpu_count;
     struct vcpu vcpus[VMM_VCPUS_MAX];
-    uint32_t state;     /* enum machine_state, atomic; to RUNNING and PAUSED set by the service
+    uint32_t state;      /* enum machine_state, atomic; to RUNNING and PAUSED set by the service
                                   thread, to ENDING and ENDED by a vCPU's */
-    struct vmm_end end; /* valid in MACHINE_ENDED */
-    uint32_t has_panic; /* atomic: @panic waits for the service thread */
+    struct vmm_end end;  /* valid in MACHINE_ENDED */
+    handle_t bench_port; /* or HANDLE_NONE */
+    uint64_t bench_tsc;  /* atomic */
+    uint32_t has_panic;  /* atomic: @panic waits for the service thread */
     struct mutex devices_lock; /* guards all below: */
     struct vmm_panic panic;    /* while has_panic is set: the service thread's */
     uint64_t panic_ns;

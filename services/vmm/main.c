@@ -4,6 +4,7 @@
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
 #include "services/rt/sys.h"
+#include "services/vmm/bench_port.h"
 #include "services/vmm/control.h"
 #include "services/vmm/loader/loader.h"
 #include "services/vmm/machine.h"
@@ -48,6 +49,7 @@ static void serve_forever(void)
     for (;;) {
         control_serve(&control, &machine);
         sys_signal_wait(machine.wake, DEADLINE_NEVER, &bits);
+        bench_port_woken(&machine, bits);
     }
 }
 
@@ -67,6 +69,8 @@ void program_main(void)
         sys_exit(1);
     }
     err = machine_build(&machine, &why);
+    if (!err)
+        err = bench_port_open(&machine);
     if (err)
         report_failure(err, &why);
     else

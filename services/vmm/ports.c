@@ -1,6 +1,7 @@
 #include "services/vmm/ports.h"
 #include "services/rt/sys.h"
 #include "services/vmm/acpi_tables.h"
+#include "services/vmm/bench_port.h"
 
 #define PORT_UART             0x3f8
 #define PORT_UART_LAST        0x3ff
@@ -66,7 +67,10 @@ static uint8_t read_byte(struct machine *m, uint16_t port)
     case ACPI_PORT_SLEEP_CONTROL:
     case ACPI_PORT_SLEEP_STATUS:
     case ACPI_PORT_RESET: return 0;
-    default: return 0xff;
+    default:
+        if (port >= BENCH_PORT_TIME && port < BENCH_PORT_TIME + BENCH_PORT_BYTES)
+            return bench_port_read(m, port - BENCH_PORT_TIME);
+        return 0xff;
     }
 }
 

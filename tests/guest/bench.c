@@ -12,7 +12,7 @@
 #define MSR_STIMER0   0x400000b0u
 #define MSR_REFERENCE 0x40000020u
 #define BENCH_PORT    0x10000u /* the connection that a VM with cmdline bench-port=1 has */
-#define PORT_WOKEN    0xf5     /* where its vmm tells when it woke: the TSC, 32 bits at a time */
+#define PORT_WOKEN    0xe0     /* where its vmm tells when it woke, by the guest's TSC */
 
 static uint64_t samples[ROUNDS], empty;
 static volatile uint64_t interrupt_tsc;
@@ -158,7 +158,7 @@ static void signal_event(void)
             return;
         }
         woken = in32(PORT_WOKEN);
-        woken |= (uint64_t)in32(PORT_WOKEN) << 32;
+        woken |= (uint64_t)in32(PORT_WOKEN + 4) << 32;
         samples[i] = woken - before;
     }
     report("signal-event");

@@ -313,7 +313,7 @@ def test_linux_runs_on_while_the_manager_restarts(t):
 
 def test_hostile_013_memory_outside_of_ram_shows_nothing(t):
     node = start(t, "outside")
-    node.do("vm create bad kernel=outside.elf memory=16M cpus=1")
+    node.do("vm create bad kernel=outside.elf memory=16M cpus=1 ioapic=off")
     node.do("vm start bad")
     until(lambda: state(node, "bad") != "running", 60)
     text = node.vm_text("bad")[0].replace("\r", "")
