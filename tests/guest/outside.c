@@ -150,10 +150,10 @@ static void probe_ranges(void)
     } holes[] = {
         { 0xc0000000, 0xdfffffff }, /* what is PCI's on a PC */
         { 0xe0000000, 0xefffffff }, /* configuration space */
-        { 0xfec00000, 0xfec00fff }, /* I/O APIC */
+        { 0xfec01000, 0xfecfffff }, /* behind the I/O APIC, which is a device */
         { 0xfed00000, 0xfed003ff }, /* HPET */
         { 0xfed40000, 0xfed44fff }, /* TPM */
-        { 0xfee00000, 0xfee00fff }, /* local APIC */
+        { 0xfee00000, 0xfee00fff }, /* local APIC, which starts in x2APIC mode */
         { 0xffff0000, 0xffffffff }, /* firmware */
     };
 

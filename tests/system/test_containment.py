@@ -320,7 +320,7 @@ def test_hostile_013_memory_outside_of_ram_shows_nothing(t):
     assert state(node, "bad") == "stopped" and "OTHER" not in text, text
     bits = int(re.search(r"^OUTSIDE done bits (\d+)$", text, re.M)[1])
     assert 36 <= bits <= 52, bits
-    holes = [(0xC0000000, 0xDFFFFFFF), (0xE0000000, 0xEFFFFFFF), (0xFEC00000, 0xFEC00FFF),
+    holes = [(0xC0000000, 0xDFFFFFFF), (0xE0000000, 0xEFFFFFFF), (0xFEC01000, 0xFECFFFFF),
              (0xFED00000, 0xFED003FF), (0xFED40000, 0xFED44FFF), (0xFEE00000, 0xFEE00FFF),
              (0xFFFF0000, 0xFFFFFFFF)]
     powers = [(1 << bit, (2 << bit) - 1) for bit in range(24, 48)]  # RAM ends at 16 MiB
