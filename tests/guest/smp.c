@@ -1,120 +1,109 @@
+/* Starts all its CPUs, then sends interrupts in every form: to each by its id, to all others, by
+ * logical destination. mode=xapic does so through the MMIO page. Exit code: what failed. */
 #include "tests/guest/smp.h"
 
-#include <stddef.h>
+#define VECTOR_ONE   0x60
+#define VECTOR_ALL   0x61
+#define VECTOR_GROUP 0x62
+#define TO_OTHERS    0xc0000u
+#define LOGICAL      0x800u
+#define PATIENCE     2000000000ull
 
-#define TRAMPOLINE     0x8000u
-#define SMP_CPUS_MAX   64u
-#define ICR_INIT       0x4500u
-#define ICR_STARTUP    0x4600u
-#define MSR_OS_ID      0x40000000u
-#define MSR_HYPERCALL  0x40000001u
-#define PATIENCE_TICKS 4000000000ull
+static uint32_t ones, alls, groups, names[64];
+static bool wants_xapic;
 
-struct gate {
-    uint16_t offset_low, selector;
-    uint8_t ist, type;
-    uint16_t offset_mid;
-    uint32_t offset_high, reserved;
-};
-
-extern struct gate idt[256];
-extern const uint8_t trampoline_begin[], trampoline_end[];
-
-static uint8_t hypercall_page[4096] __attribute__((aligned(4096)));
-static void (*ap_entry)(unsigned int cpu);
-static uint32_t up_count;
-
-void *memcpy(void *to, const void *from, size_t bytes);
-void smp_entered(unsigned int cpu);
-
-void set_gate(unsigned int vector, void (*handler)(struct interrupt_frame *))
+INTERRUPT static void on_one(struct interrupt_frame *frame)
 {
-    uint64_t at = (uint64_t)handler;
-
-    idt[vector] =
-        (struct gate){ (uint16_t)at, 8, 0, 0x8e, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0 };
+    __atomic_add_fetch(&ones, 1, __ATOMIC_SEQ_CST);
+    apic_write(APIC_EOI, 0);
 }
 
-bool apic_is_x2(void)
+INTERRUPT static void on_all(struct interrupt_frame *frame)
+{
+    __atomic_add_fetch(&alls, 1, __ATOMIC_SEQ_CST);
+    apic_write(APIC_EOI, 0);
+}
+
+INTERRUPT static void on_group(struct interrupt_frame *frame)
+{
+    __atomic_add_fetch(&groups, 1, __ATOMIC_SEQ_CST);
+    apic_write(APIC_EOI, 0);
+}
+
+static void to_xapic(void)
 {
     uint64_t base = 0;
 
     read_msr(MSR_APIC_BASE, &base);
-    return base & 1 << 10;
-}
-
-uint32_t apic_read(unsigned int reg)
-{
-    uint64_t value = 0;
-
-    if (!apic_is_x2())
-        return *(volatile uint32_t *)(APIC_PAGE + reg);
-    read_msr(0x800 + reg / 16, &value);
-    return (uint32_t)value;
-}
-
-void apic_write(unsigned int reg, uint64_t value)
-{
-    if (apic_is_x2())
-        write_msr(0x800 + reg / 16, value);
-    else
-        *(volatile uint32_t *)(APIC_PAGE + reg) = (uint32_t)value;
-}
-
-void apic_enable(void)
-{
-    apic_write(APIC_SVR, 0x1ff);
-}
-
-void apic_send(uint32_t destination, uint32_t command)
-{
-    if (apic_is_x2()) {
-        write_msr(0x800 + APIC_ICR / 16, (uint64_t)destination << 32 | command);
-        return;
-    }
-    *(volatile uint32_t *)(APIC_PAGE + APIC_ICR + 16) = destination << 24;
-    *(volatile uint32_t *)(APIC_PAGE + APIC_ICR) = command;
-}
-
-void smp_entered(unsigned int cpu)
-{
+    write_msr(MSR_APIC_BASE, base & ~0xc00ull);
+    write_msr(MSR_APIC_BASE, (base & ~0xc00ull) | 0x800);
     apic_enable();
-    __atomic_add_fetch(&up_count, 1, __ATOMIC_SEQ_CST);
-    ap_entry(cpu);
 }
 
-unsigned int smp_start(unsigned int count, void (*entry)(unsigned int cpu))
+static void other(unsigned int cpu)
+{
+    if (wants_xapic)
+        to_xapic();
+    if (!apic_is_x2())
+        apic_write(APIC_LDR, 1u << (24 + cpu % 8)); /* flat: eight groups */
+    interrupts_on();
+    __atomic_add_fetch(&names[cpu], 1, __ATOMIC_SEQ_CST);
+    for (;;)
+        __asm__ volatile("hlt");
+}
+
+static bool comes_to(const uint32_t *count, uint32_t wanted)
 {
     uint64_t begin = rdtsc();
 
-    ap_entry = entry;
-    up_count = 1;
-    apic_enable();
-    memcpy((void *)(uint64_t)TRAMPOLINE, trampoline_begin,
-           (size_t)(trampoline_end - trampoline_begin));
-    for (unsigned int i = 1; i < count && i < SMP_CPUS_MAX; i++) {
-        apic_send(i, ICR_INIT);
-        apic_send(i, ICR_STARTUP | TRAMPOLINE >> 12);
-    }
-    while (__atomic_load_n(&up_count, __ATOMIC_SEQ_CST) < count && rdtsc() - begin < PATIENCE_TICKS)
+    while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < wanted && rdtsc() - begin < PATIENCE)
         __asm__ volatile("pause");
-    return up_count;
+    return *count == wanted;
 }
 
-bool hypercall_enable(void)
+static unsigned int count_of_cpus(void)
 {
-    return write_msr(MSR_OS_ID, 0x8100000000000001ull) &&
-           write_msr(MSR_HYPERCALL, (uint64_t)hypercall_page | 1);
+    uint32_t r[4];
+
+    cpuid(0xb, 1, r);
+    return r[1] & 0xffff;
 }
 
-uint64_t hypercall(uint64_t control, uint64_t input, uint64_t output)
+int payload_main(void)
 {
-    register uint64_t r8 __asm__("r8") = output;
-    uint64_t result;
+    char mode[8] = "";
+    unsigned int count = count_of_cpus(), up, failed = 0, members = 0;
 
-    __asm__ volatile("call *%[page]"
-                     : "=a"(result), "+c"(control), "+d"(input), "+r"(r8)
-                     : [page] "r"(hypercall_page)
-                     : "memory", "cc", "r9", "r10", "r11");
-    return result;
+    wants_xapic = argument_text("mode", mode, sizeof(mode)) && mode[0] == 'x';
+    set_gate(VECTOR_ONE, on_one);
+    set_gate(VECTOR_ALL, on_all);
+    set_gate(VECTOR_GROUP, on_group);
+    apic_enable();
+    up = smp_start(count, other);
+    print("SMP up %u\n", (uint64_t)up);
+    for (unsigned int i = 1; i < count; i++)
+        failed += !comes_to(&names[i], 1);
+    if (wants_xapic)
+        to_xapic();
+    print("SMP mode %s id %u\n", apic_is_x2() ? "x2apic" : "xapic",
+          (uint64_t)apic_read(APIC_ID) >> (apic_is_x2() ? 0 : 24));
+    for (unsigned int i = 1; i < count; i++)
+        apic_send(i, VECTOR_ONE);
+    failed += !comes_to(&ones, count - 1);
+    print("SMP ipis %u of %u\n", (uint64_t)ones, (uint64_t)count - 1);
+    apic_send(0, TO_OTHERS | VECTOR_ALL);
+    failed += !comes_to(&alls, count - 1);
+    print("SMP broadcast %u of %u\n", (uint64_t)alls, (uint64_t)count - 1);
+    /* The first two members of a group: x2APIC clusters of 16, flat groups of eight in xAPIC. */
+    if (apic_is_x2()) {
+        apic_send(0x6, LOGICAL | VECTOR_GROUP);
+        members = 2;
+    } else {
+        apic_send(0x6, LOGICAL | VECTOR_GROUP);
+        for (unsigned int i = 1; i < count; i++)
+            members += i % 8 == 1 || i % 8 == 2;
+    }
+    failed += count > 2 && !comes_to(&groups, members);
+    print("SMP logical %u of %u\n", (uint64_t)groups, (uint64_t)members);
+    return (int)(failed || up != count);
 }
