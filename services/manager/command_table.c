@@ -66,7 +66,10 @@ const struct command command_table[] = {
         { "type", VALUE_CHOICE, 0, "auto|linux|pvh|multiboot", "how the kernel is started" },
         { "modules", VALUE_MODULES, 0, NULL, "what a multiboot kernel finds beside it" },
         { "ioapic", VALUE_CHOICE, 0, "off|on", "an I/O APIC, by which the serial port interrupts" },
-        { "on-crash", VALUE_CHOICE, 0, "stop|restart", "what follows a crash of the guest" } } },
+        { "on-crash", VALUE_CHOICE, 0, "stop|restart", "what follows a crash of the guest" },
+        { "pin", VALUE_PIN, 0, NULL, "the CPUs for its vCPUs, one after the other; or any" },
+        { "weight", VALUE_WEIGHT, 0, NULL, "its part where CPUs are short; 100 is usual" },
+        { "cap", VALUE_CAP, 0, NULL, "at most so many percent of one CPU; 0: all it gets" } } },
     { COMMAND_VM_LIST,
       "vm",
       "list",
@@ -81,7 +84,7 @@ const struct command command_table[] = {
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
       "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, "
-      "`on_crash`, `exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, "
+      "`on_crash`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, "
       "`vcpu`, `registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,
@@ -89,10 +92,20 @@ const struct command command_table[] = {
       "vcpus",
       0,
       "Lists the virtual CPUs of a VM and what each does.",
-      "list of `{index, state, apic, host_cpu, exit_count, exits}`; state is `running`, `halted`, "
-      "`idle`, `waiting-for-sipi`, that of a VM that is not running, or `off` when there is no "
-      "vCPU; `exits` counts by reason",
+      "list of `{index, state, apic, host_cpu, pinned_cpu, exit_count, exits}`; state is `running`, "
+      "`halted`, `idle`, `waiting-for-sipi`, that of a VM that is not running, or `off` when there "
+      "is no vCPU; `pinned_cpu` is null when it may run on any; `exits` counts by reason",
       { EXISTING_VM } },
+    { COMMAND_VM_SET,
+      "vm",
+      "set",
+      0,
+      "Says on which CPUs and how much a VM runs, now and after each start.",
+      VM_OBJECT,
+      { EXISTING_VM,
+        { "pin", VALUE_PIN, 0, NULL, "the CPUs for its vCPUs, one after the other; or any" },
+        { "weight", VALUE_WEIGHT, 0, NULL, "its part where CPUs are short; 100 is usual" },
+        { "cap", VALUE_CAP, 0, NULL, "at most so many percent of one CPU; 0: all it gets" } } },
     { COMMAND_VM_START,
       "vm",
       "start",
@@ -194,6 +207,9 @@ const char *argument_accepts(const struct argument *a)
     case VALUE_NUMBER: return "a number, with K, M or G if wanted";
     case VALUE_BYTES: return "an amount of memory such as 256M (K, M, G)";
     case VALUE_CPUS: return "a number from 1 to 64";
+    case VALUE_PIN: return "any, or numbers of CPUs below 64 with commas between them";
+    case VALUE_WEIGHT: return "a number from 1 to 10000";
+    case VALUE_CAP: return "a number from 0 to 6400";
     case VALUE_NEW_NAME:
         return "a name of 1 to 31 letters a-z, digits and '-', not beginning with '-'";
     case VALUE_VM: return "the name of a VM (see vm list)";

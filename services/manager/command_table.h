@@ -13,6 +13,7 @@ enum command_id {
     COMMAND_VM_LIST,
     COMMAND_VM_SHOW,
     COMMAND_VM_VCPUS,
+    COMMAND_VM_SET,
     COMMAND_VM_START,
     COMMAND_VM_POWEROFF,
     COMMAND_VM_RESET,
@@ -35,6 +36,9 @@ enum value_kind {
     VALUE_NUMBER,   /* digits, K M G */
     VALUE_BYTES,    /* the same, an amount of memory */
     VALUE_CPUS,     /* how many vCPUs: 1 to 64 */
+    VALUE_PIN,      /* any, or numbers of CPUs with commas between them */
+    VALUE_WEIGHT,   /* of the scheduler: 1 to 10,000 */
+    VALUE_CAP,      /* percent of one CPU: 0 to 6,400 */
     VALUE_NEW_NAME, /* [a-z0-9][a-z0-9-]{0,30} */
     VALUE_VM,       /* the name of a VM */
     VALUE_PROGRAM,  /* a VM or a program */

@@ -6,6 +6,7 @@
 #include "services/manager/grammar.h"
 #include "services/manager/module_list.h"
 #include "services/manager/utc.h"
+#include "services/manager/vm_schedule.h"
 #include "services/manager/words.h"
 
 struct parser {
@@ -80,10 +81,15 @@ static bool is_choice(const char *choices, struct value *v)
 
 static bool value_is_good(const struct argument *a, struct value *v)
 {
+    struct cpu_list cpus;
+
     switch (a->kind) {
     case VALUE_NUMBER:
     case VALUE_BYTES: return parse_number(v);
     case VALUE_CPUS: return parse_number(v) && v->number >= 1 && v->number <= VMM_VCPUS_MAX;
+    case VALUE_PIN: return cpu_list_parse(v->text, &cpus);
+    case VALUE_WEIGHT: return parse_number(v) && v->number >= 1 && v->number <= VM_WEIGHT_MAX;
+    case VALUE_CAP: return parse_number(v) && v->number <= VM_CAP_MAX;
     case VALUE_NEW_NAME:
     case VALUE_VM:
     case VALUE_PROGRAM: return name_is_good(v->text, v->n);

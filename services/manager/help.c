@@ -9,6 +9,7 @@ const char *value_kind_name(enum value_kind kind)
         [VALUE_CPUS] = "number",     [VALUE_NEW_NAME] = "name", [VALUE_VM] = "vm",
         [VALUE_PROGRAM] = "program", [VALUE_NOUN] = "noun",     [VALUE_MODULE] = "module",
         [VALUE_MODULES] = "modules", [VALUE_STRING] = "string", [VALUE_TYPED] = "typed-text",
+        [VALUE_PIN] = "pin",         [VALUE_WEIGHT] = "number", [VALUE_CAP] = "number",
         [VALUE_CHOICE] = "choice",   [VALUE_TIME] = "time",
     };
 

@@ -58,6 +58,7 @@ struct vm *vm_allocate(const char *name)
         memset(vm, 0, sizeof(*vm));
         vm->generation = (uint32_t)++table->generation;
         vm->deadline_ns = DEADLINE_NEVER;
+        vm_schedule_init(&vm->schedule);
         string_copy(vm->name, sizeof(vm->name), name);
         vm->is_used = 1;
         return vm;
@@ -253,7 +254,8 @@ static bool record_is_good(const struct vm *vm)
            vm->kernel[sizeof(vm->kernel) - 1] == 0 && vm->initrd[sizeof(vm->initrd) - 1] == 0 &&
            vm->cmdline[sizeof(vm->cmdline) - 1] == 0 && vm->modules[sizeof(vm->modules) - 1] == 0 &&
            (!vm->modules[0] || module_list_is_good(vm->modules)) && vm->cpu_count >= 1 &&
-           vm->cpu_count <= VMM_VCPUS_MAX && vm->crash.cause[sizeof(vm->crash.cause) - 1] == 0;
+           vm->cpu_count <= VMM_VCPUS_MAX && vm_schedule_is_good(&vm->schedule) &&
+           vm->crash.cause[sizeof(vm->crash.cause) - 1] == 0;
 }
 
 /* A vmm that cannot be taken over is killed; the VM has then crashed and can be started again. */

@@ -6,6 +6,7 @@
 #include "services/manager/json.h"
 #include "services/manager/module_list.h"
 #include "services/manager/vm_machine.h"
+#include "services/manager/vm_schedule.h"
 
 #define VM_COUNT_MAX         32u
 #define VM_RESTARTS_MAX      5u /* in VM_RESTART_WINDOW_NS, for on-crash=restart */
@@ -36,6 +37,7 @@ struct vm {
     uint32_t cpu_count;
     uint32_t has_ioapic;
     uint32_t restarts_on_crash;
+    struct vm_schedule schedule;
     char kernel[GRANT_NAME_BYTES];
     char initrd[GRANT_NAME_BYTES]; /* empty: none */
     char cmdline[VMM_CMDLINE_BYTES];

@@ -138,8 +138,10 @@ static void fill(struct vm *vm, const struct command_line *c)
 static void create(struct request *r, const struct command_line *c)
 {
     const struct value *name = command_value(c, "NAME");
+    struct vm_schedule schedule;
     uint64_t module_bytes = 0;
 
+    vm_schedule_init(&schedule);
     if (vm_find(name->text)) {
         answer_error(r, ERROR_EXISTS, name, "vm list", "there is a VM named %s", name->text);
         return;
@@ -149,12 +151,13 @@ static void create(struct request *r, const struct command_line *c)
         return;
     }
     if (!type_takes_files(r, c) || !memory_is_good(r, command_value(c, "memory")) ||
-        !files_are_there(r, c, &module_bytes))
+        !files_are_there(r, c, &module_bytes) || !vm_schedule_take(r, c, &schedule))
         return;
     struct vm *vm = reserve(r, c, module_bytes);
     if (!vm)
         return;
     fill(vm, c);
+    vm->schedule = schedule;
     request_wait_operation(r, vm, OPERATION_CREATE);
     vm_input(vm, INPUT_CREATE);
 }
@@ -295,6 +298,7 @@ void vm_command(struct request *r, const struct command_line *c)
         vm_vcpus(answer_begin(r), vm);
         answer_end(r);
         break;
+    case COMMAND_VM_SET: vm_set_command(r, vm, c); break;
     case COMMAND_VM_LOG: stream_vm_log(r, vm, command_value(c, "from")->number); break;
     case COMMAND_VM_TYPE: type(r, vm, command_value(c, "TEXT")); break;
     default: console(r, vm);

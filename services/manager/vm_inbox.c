@@ -150,10 +150,23 @@ static void take_panic(struct vm *vm, const struct vmm_panic *p)
                message[0] ? message : "without a text");
 }
 
+/* Its vCPUs exist: before the first of them runs, they are where they are to be. */
+static void take_ready(struct vm *vm)
+{
+    enum err err = vmm_schedule(vm);
+
+    if (err) {
+        vm_fail(vm, ERROR_FAILED, "vm set pin=any", "the kernel refused the VM's CPUs: %s",
+                err_name(err));
+        set_crash(vm, "the kernel refused the VM's CPUs: %s", err_name(err));
+    }
+    vm_input(vm, err ? INPUT_FAILED : INPUT_READY);
+}
+
 static void take_message(struct vm *vm, const struct vmm_message *m, const void *payload, size_t n)
 {
     if (m->type == VMM_READY)
-        vm_input(vm, INPUT_READY);
+        take_ready(vm);
     else if (m->type == VMM_FAILED && n >= sizeof(struct vmm_failure))
         take_failure(vm, payload);
     else if (m->type == VMM_ANSWER && n >= sizeof(struct vmm_answer))

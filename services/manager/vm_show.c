@@ -180,6 +180,7 @@ void vm_show(struct json *j, const struct vm *vm)
     modules(j, vm);
     json_field_string(j, "ioapic", vm->has_ioapic ? "on" : "off");
     json_field_string(j, "on_crash", vm->restarts_on_crash ? "restart" : "stop");
+    vm_schedule_show(j, &vm->schedule);
     json_key(j, "exits");
     vm_exits(j, info.exits);
     json_key(j, "vcpus");

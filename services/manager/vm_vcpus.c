@@ -48,6 +48,10 @@ void vm_vcpus(struct json *j, const struct vm *vm)
         json_field_string(j, "state", state_word(vm, info));
         json_field_string(j, "apic", info && info->is_xapic ? "xapic" : "x2apic");
         json_field_number(j, "host_cpu", info ? info->host_cpu : 0);
+        if (info && info->pinned_cpu != VCPU_NOT_PINNED)
+            json_field_number(j, "pinned_cpu", info->pinned_cpu);
+        else
+            json_field_null(j, "pinned_cpu");
         exits(j, info);
         json_object_end(j);
     }

@@ -145,7 +145,9 @@ static void add_modules(struct process_create *p, struct process_grant *grants, 
 static enum err make_process(struct vm *vm, handle_t control, handle_t config)
 {
     struct process_grant grants[7 + VMM_MODULES_MAX];
-    struct process_create p = { .budget = vm->budget, .weight = 100, .grants = grants };
+    struct process_create p = { .budget = vm->budget,
+                                .weight = vm->schedule.weight,
+                                .grants = grants };
 
     string_copy(p.program, sizeof(p.program), "vmm");
     format(p.name, sizeof(p.name), "vmm:%s", vm->name);
@@ -292,6 +294,25 @@ enum err vmm_receive(struct vm *vm, struct vmm_message *m, void *payload, size_t
     if (ring_commit(ring))
         sys_channel_signal(vm->channel);
     return OK;
+}
+
+/* ---- the scheduler ---- */
+
+/* vCPUs exist once the vmm is ready; then it is told again. */
+enum err vmm_schedule(const struct vm *vm)
+{
+    const struct vm_schedule *s = &vm->schedule;
+    enum err err = OK;
+
+    if (vm->process == HANDLE_NONE || vm->machine.phase == VMM_ENDING)
+        return OK;
+    err = sys_process_schedule(vm->process, s->weight, s->cap_percent);
+    for (unsigned i = 0; !err && i < vm->cpu_count; i++) {
+        err = sys_vcpu_pin(vm->partition, i, cpu_list_at(&s->pin, i));
+        if (err == ERR_NOT_FOUND)
+            return OK;
+    }
+    return err;
 }
 
 /* ---- what is known and what is left ---- */

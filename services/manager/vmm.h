@@ -15,6 +15,9 @@ enum err vmm_launch(struct vm *vm) MUST_CHECK;
 /* Sends VMM_START, VMM_PAUSE or VMM_RESUME. */
 enum err vmm_send(struct vm *vm, enum vmm_message_type type) MUST_CHECK;
 
+/* Tells the kernel what vm->schedule says, as far as there is a vmm with vCPUs by now. */
+enum err vmm_schedule(const struct vm *vm) MUST_CHECK;
+
 /* What the kernel knows of one vCPU. ERR_STATE: there is no partition; ERR_NOT_FOUND: no such vCPU,
  * or not yet. */
 enum err vmm_vcpu_info(const struct vm *vm, unsigned index, struct vcpu_info *out) MUST_CHECK;

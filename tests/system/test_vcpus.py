@@ -69,3 +69,27 @@ def test_vcpus_that_there_is_no_memory_for_are_refused_and_undone(t):
     assert not fits(most, 64)
     assert fits(most - 8, 64)
     same_as_before(node, before)
+
+
+def test_vm_set_says_on_which_cpus_and_how_much_a_vm_runs(t):
+    node = t.start("", [payload("counter")])
+
+    def pins():
+        return [v["pinned_cpu"] for v in node.do("vm vcpus c")]
+
+    node.do("vm create c kernel=counter.elf memory=16M cpus=3 pin=1,0")
+    assert pins() == [1, 0, 1]
+    node.do("vm start c")
+    node.wait_text("c", "COUNTER")
+    shown = node.do("vm set c pin=1 weight=200 cap=50")
+    assert (shown["pin"], shown["weight"], shown["cap"]) == ([1], 200, 50), shown
+    assert pins() == [1, 1, 1]
+    node.do("debug fault manager")
+    node.do("vm reset c")
+    assert pins() == [1, 1, 1]
+    first = count_of(node, "c")
+    assert count_of(node, "c") > first
+    error = refused(node, "vm set c pin=0,2", "usage")
+    assert "below 2" in error["hint"], error
+    assert node.do("vm set c pin=any cap=0")["pin"] is None
+    assert pins() == [None] * 3

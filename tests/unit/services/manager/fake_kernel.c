@@ -29,7 +29,9 @@ struct object {
         struct object *signal;
         unsigned bit;
     } bound[6];
+    uint32_t pins[VMM_VCPUS_MAX]; /* PARTITION */
     /* PROCESS */
+    uint64_t weight, cap;
     char name[32];
     enum fake_vmm_behaviour behaviour;
     struct process_info info;
@@ -397,13 +399,31 @@ enum err sys_partition_create(handle_t budget, uint64_t memory_bytes, handle_t *
 {
     enter();
     struct object *b = find(budget, BUDGET);
-    return make_handle(b ? make(PARTITION, b, round_up(memory_bytes, LARGE_BYTES), 0) : NULL, out);
+    struct object *o = b ? make(PARTITION, b, round_up(memory_bytes, LARGE_BYTES), 0) : NULL;
+    if (o)
+        memset(o->pins, 0xff, sizeof(o->pins));
+    return make_handle(o, out);
+}
+
+enum err sys_vcpu_pin(handle_t partition, unsigned index, uint64_t cpu)
+{
+    enter();
+    struct object *o = find(partition, PARTITION);
+    if (!o)
+        return ERR_HANDLE;
+    if (index >= VMM_VCPUS_MAX)
+        return ERR_NOT_FOUND;
+    if (cpu != UINT64_MAX && cpu >= 2)
+        return ERR_ARGUMENT;
+    o->pins[index] = cpu == UINT64_MAX ? VCPU_NOT_PINNED : (uint32_t)cpu;
+    return OK;
 }
 
 enum err sys_vcpu_info(handle_t partition, unsigned index, struct vcpu_info *out)
 {
     enter();
-    if (!find(partition, PARTITION))
+    struct object *o = find(partition, PARTITION);
+    if (!o)
         return ERR_HANDLE;
     if (index >= VMM_VCPUS_MAX)
         return ERR_NOT_FOUND;
@@ -411,6 +431,7 @@ enum err sys_vcpu_info(handle_t partition, unsigned index, struct vcpu_info *out
     out->exits[EXIT_CPUID] = 3;
     out->exits[EXIT_IO] = 40 + index;
     out->trace_total = 40 + index;
+    out->pinned_cpu = o->pins[index];
     out->activity = index % 2 ? VCPU_HALTED : VCPU_ACTIVE;
     for (unsigned i = 0; i < VCPU_TRACE_COUNT; i++)
         out->trace[i] = (struct vcpu_trace){ .t_ns = i, .rip = 0x100000 + i, .kind = EXIT_IO };
@@ -447,6 +468,17 @@ enum err sys_process_create(const struct process_create *p, handle_t *out)
     o->next = processes;
     processes = o;
     *out = give(o);
+    return OK;
+}
+
+enum err sys_process_schedule(handle_t h, uint64_t weight, uint64_t cap_percent)
+{
+    enter();
+    struct object *o = find(h, PROCESS);
+    if (!o)
+        return ERR_HANDLE;
+    o->weight = weight;
+    o->cap = cap_percent;
     return OK;
 }
 
@@ -773,6 +805,16 @@ struct vmm_console *fake_vmm_console(const char *name)
 const struct vmm_config *fake_vmm_config(const char *name)
 {
     return (const void *)vmm(name)->config->memory;
+}
+
+unsigned fake_vmm_weight(const char *name)
+{
+    return (unsigned)vmm(name)->weight;
+}
+
+unsigned fake_vmm_cap(const char *name)
+{
+    return (unsigned)vmm(name)->cap;
 }
 
 void fake_vmm_print(const char *name, const char *text, size_t n)

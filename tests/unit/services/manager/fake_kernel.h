@@ -62,6 +62,9 @@ unsigned fake_handle_count(void);
 /* ---- the vmm of VM @name ---- */
 struct vmm_console *fake_vmm_console(const char *name);
 const struct vmm_config *fake_vmm_config(const char *name);
+/* What the scheduler was told. */
+unsigned fake_vmm_weight(const char *name);
+unsigned fake_vmm_cap(const char *name);
 void fake_vmm_print(const char *name, const char *text, size_t n);
 void fake_vmm_end(const char *name, enum vmm_end_cause cause, uint32_t exit_code);
 void fake_vmm_end_on(const char *name, uint32_t vcpu, enum vmm_end_cause cause, uint32_t exit_code);

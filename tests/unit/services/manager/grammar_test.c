@@ -1,5 +1,5 @@
 // SOURCES: services/manager/grammar.c services/manager/module_list.c services/manager/words.c
-// SOURCES: services/manager/command_table.c services/manager/utc.c
+// SOURCES: services/manager/command_table.c services/manager/utc.c services/manager/cpu_list.c
 // SOURCES: services/manager/completion.c lib/format.c lib/string.c
 #include "services/manager/completion.h"
 #include "tests/unit/test.h"

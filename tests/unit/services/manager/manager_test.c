@@ -310,7 +310,7 @@ TEST(vcpus_are_listed_each_and_their_exits_added_up)
     EXPECT_EQ(fake_vmm_config("web")->cpu_count, 3);
     EXPECT_HAS(
         fake_ask("vm vcpus web"),
-        "[{\"index\":0,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,\"exit_count\":40,");
+        "[{\"index\":0,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":40,");
     EXPECT_HAS(fake_ask("vm start web"), "\"vcpus\":[{\"id\":0,\"is_halted\":false},"
                                          "{\"id\":1,\"is_halted\":true},"
                                          "{\"id\":2,\"is_halted\":false}]");
@@ -319,19 +319,77 @@ TEST(vcpus_are_listed_each_and_their_exits_added_up)
     const char *list = fake_ask("vm vcpus web");
     EXPECT_HAS(
         list,
-        "[{\"index\":0,\"state\":\"running\",\"apic\":\"x2apic\",\"host_cpu\":0,\"exit_count\":40,\"exits\":{\"cpuid\":3,");
+        "[{\"index\":0,\"state\":\"running\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":40,\"exits\":{\"cpuid\":3,");
     EXPECT_HAS(
         list,
-        "{\"index\":1,\"state\":\"halted\",\"apic\":\"x2apic\",\"host_cpu\":0,\"exit_count\":41,");
+        "{\"index\":1,\"state\":\"halted\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":41,");
     EXPECT_HAS(list, "{\"index\":2,\"state\":\"running\",");
     EXPECT_HAS(fake_ask("vm pause web"), "\"ok\":true");
     EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":1,\"state\":\"paused\",");
     EXPECT_HAS(fake_ask("vm poweroff web"), "\"ok\":true");
     EXPECT_HAS(
         fake_ask("vm vcpus web"),
-        "{\"index\":2,\"state\":\"off\",\"apic\":\"x2apic\",\"host_cpu\":0,\"exit_count\":0,");
+        "{\"index\":2,\"state\":\"off\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":0,");
     EXPECT_HAS(fake_ask("vm show web"), "\"io\":123,");
     EXPECT_HAS(fake_ask("vm vcpus nope"), "not-found");
+}
+
+TEST(a_vm_is_pinned_weighted_and_capped_over_all_starts)
+{
+    EXPECT_OF(running());
+    EXPECT_HAS(fake_ask("vm show web"), "\"pin\":null,\"weight\":100,\"cap\":0,");
+    EXPECT_HAS(fake_ask("vm set web pin=1 weight=300 cap=50"),
+               "\"pin\":[1],\"weight\":300,\"cap\":50,");
+    for (unsigned i = 0; i < 3; i++) {
+        EXPECT_HAS(fake_ask("vm vcpus web"), "\"pinned_cpu\":1,");
+        EXPECT_EQ(fake_vmm_weight("web"), 300);
+        EXPECT_EQ(fake_vmm_cap("web"), 50);
+        if (i == 0)
+            EXPECT_HAS(fake_ask("vm reset web"), "\"weight\":300");
+        if (i == 1)
+            fake_restart_manager();
+    }
+    EXPECT_HAS(fake_ask("vm set web cap=0"), "\"pin\":[1],\"weight\":300,\"cap\":0,");
+    EXPECT_HAS(fake_ask("vm set web pin=any"), "\"pin\":null,");
+    EXPECT_HAS(fake_ask("vm vcpus web"), "\"pinned_cpu\":null,");
+}
+
+TEST(vcpus_take_the_cpus_of_pin_in_turn)
+{
+    fake_boot(NULL);
+    EXPECT_HAS(fake_ask("vm create web kernel=vmlinuz memory=64M cpus=3 pin=1,0 weight=7"),
+               "\"pin\":[1,0],\"weight\":7,");
+    const char *list = fake_ask("vm vcpus web");
+    EXPECT_HAS(list, "{\"index\":0,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,"
+                     "\"pinned_cpu\":1,");
+    EXPECT_HAS(list, "{\"index\":1,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,"
+                     "\"pinned_cpu\":0,");
+    EXPECT_HAS(list, "{\"index\":2,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,"
+                     "\"pinned_cpu\":1,");
+}
+
+TEST(what_cannot_be_set_is_refused_and_changes_nothing)
+{
+    static const char *const lines[][2] = {
+        { "vm set web pin=2", "numbers below 2 with commas" },
+        { "vm set web pin=0,2 weight=5", "numbers below 2 with commas" },
+        { "vm set web pin=64", "numbers of CPUs below 64" },
+        { "vm set web pin=", "any, or numbers" },
+        { "vm set web pin=0,", "any, or numbers" },
+        { "vm set web weight=0", "1 to 10000" },
+        { "vm set web weight=10001", "1 to 10000" },
+        { "vm set web cap=6401", "0 to 6400" },
+        { "vm set web", "pin=, weight=, cap=" },
+        { "vm create b kernel=vmlinuz memory=8M cpus=1 pin=7", "numbers below 2 with commas" },
+    };
+
+    EXPECT_OF(running());
+    for (unsigned i = 0; i < array_count(lines); i++) {
+        EXPECT_HAS(fake_ask(lines[i][0]), "\"code\":\"usage\"");
+        EXPECT_HAS(fake_ask(lines[i][0]), lines[i][1]);
+    }
+    EXPECT_HAS(fake_ask("vm set nope cap=1"), "not-found");
+    EXPECT_HAS(fake_ask("vm show web"), "\"pin\":null,\"weight\":100,\"cap\":0,");
 }
 
 TEST(a_vm_with_64_vcpus_can_be_shown)
@@ -341,7 +399,7 @@ TEST(a_vm_with_64_vcpus_can_be_shown)
     EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":63,");
     EXPECT_HAS(fake_ask("vm show web"), "{\"id\":63,");
     fake_type("vm vcpus web\r");
-    EXPECT_HAS(fake_console_output(), "index  state    apic    host cpu  exit count");
+    EXPECT_HAS(fake_console_output(), "index  state    apic    host cpu  pinned cpu  exit count");
 }
 
 TEST(a_crash_shows_the_last_exits_of_the_vcpu_that_crashed)
@@ -733,7 +791,7 @@ TEST(bad_configuration_lines_are_named_and_skipped)
               "vm create b kernel=vmlinuz memory=many cpus=1\n\"\nhost set name=good\n");
     const char *out = fake_control_output();
     EXPECT_HAS(out, "\"file\":\"bulkhead.conf\",\"line\":1,\"column\":4,\"code\":\"usage\"");
-    EXPECT_HAS(out, "\"accepted\":\"create list show vcpus start poweroff");
+    EXPECT_HAS(out, "\"accepted\":\"create list show vcpus set start poweroff");
     EXPECT_HAS(out, "\"line\":2,\"column\":15,");
     EXPECT_HAS(out, "\"line\":3,\"column\":20,\"code\":\"not-found\"");
     EXPECT_HAS(out, "\"line\":4,\"column\":35,");
