@@ -260,15 +260,47 @@ static bool is_refused(struct virt_vcpu *v)
     return v->broken_rule;
 }
 
+#define VINTR_OFFER                                                 \
+    (SVM_VINTR_IRQ | SVM_VINTR_PRIORITY_15 | SVM_VINTR_IGNORE_TPR | \
+     0xffull << SVM_VINTR_VECTOR_SHIFT)
+
+/* An interrupt is offered as a pending one rather than injected: QEMU 10's TCG delivers an injected
+ * one a second time when it next leaves its loop, whatever the guest's IF says. Not when a window is
+ * asked for too, which takes the same field. Returns what was offered, or 0. */
+static NOINLINE uint32_t offer_interrupt(struct vmcb *c)
+{
+    uint32_t event = c->event;
+
+    if ((event & SVM_EVENT_TYPE) != SVM_EVENT_INTERRUPT || (c->vintr & SVM_VINTR_IRQ))
+        return 0;
+    c->event = 0;
+    c->vintr |= SVM_VINTR_IRQ | SVM_VINTR_PRIORITY_15 | SVM_VINTR_IGNORE_TPR |
+                (uint64_t)(event & SVM_EVENT_VECTOR) << SVM_VINTR_VECTOR_SHIFT;
+    return event;
+}
+
+/* What was not taken goes the way of an event whose delivery exited. */
+static void withdraw_interrupt(struct vmcb *c, uint32_t event)
+{
+    if (c->vintr & SVM_VINTR_IRQ)
+        c->exit_int_info = event;
+    c->vintr &= ~VINTR_OFFER;
+}
+
 void virt_run(struct virt_vcpu *v)
 {
     struct vmcb *c = v->vmcb;
+    uint32_t offered = 0;
 
     c->rax = v->gpr[REG_RAX];
     c->rip = v->rip;
     if (IS_DEBUG && is_refused(v))
         return;
+    if (unlikely(c->event))
+        offered = offer_interrupt(c);
     svm_run(v->vmcb_pa.v, v->gpr);
+    if (unlikely(offered))
+        withdraw_interrupt(c, offered);
     v->gpr[REG_RAX] = c->rax;
     v->rip = c->rip;
     c->tlb_control = SVM_TLB_NOTHING;
