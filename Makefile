@@ -31,7 +31,7 @@ LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 
 # ---- sources: every .c and .S of a folder, but for what says host-only in its first line ----
 freestanding = $(foreach f,$(wildcard $(1)/*.c $(1)/*.S),$(if $(findstring host-only,$(shell head -n 1 $(f))),,$(f)))
-KERNEL_DIRS := boot/pvh arch/x86 arch/x86/svm kernel kernel/hv kernel/syscall
+KERNEL_DIRS := boot/pvh arch/x86 arch/x86/svm kernel kernel/hv kernel/syscall lib/x86
 KERNEL_SRCS := $(foreach d,$(KERNEL_DIRS),$(call freestanding,$(d)))
 LIB_SRCS    := $(call freestanding,lib)
 RT_SRCS     := $(call freestanding,services/rt)

@@ -1,5 +1,5 @@
 #include "kernel/emulate.h"
-#include "arch/x86/decode_access.h"
+#include "lib/x86/decode_access.h"
 #include "arch/x86/guest_walk.h"
 #include "kernel/log.h"
 #include "kernel/mmio.h"

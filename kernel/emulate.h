@@ -3,7 +3,7 @@
  * address that it computes are matched to the exit, or the guest gets #UD. String instructions are
  * carried out an element at a time. */
 #pragma once
-#include "arch/x86/access.h"
+#include "lib/x86/access.h"
 #include "lib/types.h"
 
 struct vcpu;

@@ -5,10 +5,10 @@
  * MSRs, and takes no interrupt, NMI included: short, no locks, no waiting. */
 #pragma once
 #include "arch/x86/cpu.h"
-#include "arch/x86/access.h"
+#include "lib/x86/access.h"
 #include "arch/x86/guest_walk.h"
 #include "arch/x86/paging.h"
-#include "arch/x86/registers.h"
+#include "lib/x86/registers.h"
 #include "lib/abi/record.h"
 #include "lib/abi/syscall.h"
 #include "lib/err.h"

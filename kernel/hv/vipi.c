@@ -108,8 +108,8 @@ bool vipi_send_quickly(struct vcpu *v, uint64_t icr)
     uint32_t shorthand = icr & LAPIC_ICR_SHORTHAND, destination = (uint32_t)(icr >> 32);
     struct vcpu *target = v;
 
-    if (((uint32_t)icr & ~(0xffu | LAPIC_ICR_ASSERT | LAPIC_ICR_SHORTHAND)) ||
-        (icr & 0xff) < 16 || !vlapic_is_x2(&v->hv.lapic))
+    if (((uint32_t)icr & ~(0xffu | LAPIC_ICR_ASSERT | LAPIC_ICR_SHORTHAND)) || (icr & 0xff) < 16 ||
+        !vlapic_is_x2(&v->hv.lapic))
         return false;
     if (shorthand != LAPIC_ICR_TO_SELF) {
         if (shorthand || destination >= PARTITION_VCPUS_MAX)

@@ -213,7 +213,7 @@ struct partition_info {
     uint32_t vcpu_count;
     uint32_t reserved;
     uint64_t tsc_offset; /* guest TSC = TSC + this */
-    uint64_t guest_ns; /* time spent in guest mode and in the kernel for it */
+    uint64_t guest_ns;   /* time spent in guest mode and in the kernel for it */
 };
 
 #define VCPU_TRACE_COUNT 32u

@@ -1,11 +1,11 @@
-// SOURCES: arch/x86/access.c arch/x86/decode*.c
+// SOURCES: lib/x86/access.c lib/x86/decode*.c
 /* Any bytes as an instruction: what is accepted is a legal instruction that lies in the bytes, its
  * parts are in range, and it is the same one whatever follows it. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/decode_access.h"
+#include "lib/x86/decode_access.h"
 
 #define FUZZ_BYTES_MAX 32u
 

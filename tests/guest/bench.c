@@ -3,7 +3,6 @@
  * the median of ROUNDS single measurements, each less what an empty one costs. A median, since now
  * and then the host takes the CPU for work of its own. do=ipi measures what takes two CPUs: there
  * time counts the instructions of both. */
-#include "lib/muldiv.h"
 #include "tests/guest/smp.h"
 
 #define ROUNDS        1000
@@ -74,16 +73,26 @@ static void plain(void)
 
 /* ---- the local APIC ---- */
 
-INTERRUPT static void on_self(struct interrupt_frame *frame)
+INTERRUPT(on_self)
 {
     interrupt_count++;
     __asm__ volatile("wrmsr" : : "c"(0x80b), "a"(0), "d"(0));
 }
 
-INTERRUPT static void on_timer(struct interrupt_frame *frame)
+INTERRUPT(on_timer)
 {
     interrupt_tsc = rdtsc();
     __asm__ volatile("wrmsr" : : "c"(0x80b), "a"(0), "d"(0));
+}
+
+/* @time * @tsc_hz / 10,000,000, by a product of 128 bits. */
+static uint64_t tsc_of(uint64_t time, uint64_t tsc_hz)
+{
+    uint64_t low, high, quotient, rest;
+
+    __asm__("mul %3" : "=a"(low), "=d"(high) : "a"(time), "r"(tsc_hz) : "cc");
+    __asm__("div %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high), "r"(10000000ull) : "cc");
+    return quotient;
 }
 
 static void timer_from_halt(void)
@@ -102,7 +111,7 @@ static void timer_from_halt(void)
         write_msr(MSR_STIMER0, 1 | VECTOR_TIMER << 4 | 1 << 12);
         __asm__ volatile("sti; hlt");
         /* What passed since the moment it was due, on the guest's own clock. */
-        samples[i] = interrupt_tsc - multiply_divide(due, tsc_hz, 10000000);
+        samples[i] = interrupt_tsc - tsc_of(due, tsc_hz);
     }
     report("timer-from-halt");
 }
@@ -168,13 +177,13 @@ static void signal_event(void)
 
 static volatile bool is_halting;
 
-INTERRUPT static void on_ping(struct interrupt_frame *frame)
+INTERRUPT(on_ping)
 {
     __asm__ volatile("wrmsr" : : "c"(0x80b), "a"(0), "d"(0));
     __asm__ volatile("wrmsr" : : "c"(0x830), "a"(VECTOR_TIMER), "d"(0));
 }
 
-INTERRUPT static void on_pong(struct interrupt_frame *frame)
+INTERRUPT(on_pong)
 {
     __asm__ volatile("wrmsr" : : "c"(0x80b), "a"(0), "d"(0));
     turn = 1;

@@ -12,19 +12,19 @@
 static uint32_t ones, alls, groups, names[64];
 static bool wants_xapic;
 
-INTERRUPT static void on_one(struct interrupt_frame *frame)
+INTERRUPT(on_one)
 {
     __atomic_add_fetch(&ones, 1, __ATOMIC_SEQ_CST);
     apic_write(APIC_EOI, 0);
 }
 
-INTERRUPT static void on_all(struct interrupt_frame *frame)
+INTERRUPT(on_all)
 {
     __atomic_add_fetch(&alls, 1, __ATOMIC_SEQ_CST);
     apic_write(APIC_EOI, 0);
 }
 
-INTERRUPT static void on_group(struct interrupt_frame *frame)
+INTERRUPT(on_group)
 {
     __atomic_add_fetch(&groups, 1, __ATOMIC_SEQ_CST);
     apic_write(APIC_EOI, 0);

@@ -16,13 +16,19 @@
 
 #define MSR_APIC_BASE 0x1b
 
-struct interrupt_frame {
-    uint64_t rip, cs, rflags, rsp, ss;
-};
-#define INTERRUPT __attribute__((interrupt, target("general-regs-only")))
+/* Begins a function that handles an interrupt. */
+#define INTERRUPT(name)                                                                      \
+    void name(void);                                                                         \
+    __attribute__((used)) static void name##_body(void);                                     \
+    __asm__(".text\n.globl " #name "\n" #name ":\n\t"                                        \
+            "push %rax; push %rcx; push %rdx; push %rsi; push %rdi; push %r8; push %r9\n\t"  \
+            "push %r10; push %r11; cld; call " #name "_body\n\t"                             \
+            "pop %r11; pop %r10; pop %r9; pop %r8; pop %rdi; pop %rsi; pop %rdx; pop %rcx\n" \
+            "\tpop %rax; iretq");                                                            \
+    static void name##_body(void)
 
-/* @handler: a function with the attribute INTERRUPT. */
-void set_gate(unsigned int vector, void (*handler)(struct interrupt_frame *));
+/* @handler: a function begun by INTERRUPT. */
+void set_gate(unsigned int vector, void (*handler)(void));
 static inline void interrupts_on(void)
 {
     __asm__ volatile("sti" : : : "memory");

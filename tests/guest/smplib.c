@@ -27,7 +27,7 @@ static uint32_t up_count;
 void *memcpy(void *to, const void *from, size_t bytes);
 void smp_entered(unsigned int cpu);
 
-void set_gate(unsigned int vector, void (*handler)(struct interrupt_frame *))
+void set_gate(unsigned int vector, void (*handler)(void))
 {
     uint64_t at = (uint64_t)handler;
 

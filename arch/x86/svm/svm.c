@@ -1,7 +1,7 @@
 /* AMD SVM behind virt.h. The CPU's features decide what is used; the least that works is SVM with
  * nested paging, which is what QEMU's TCG has. */
 #include "lib/x86/asm.h"
-#include "arch/x86/decode.h"
+#include "lib/x86/decode.h"
 #include "arch/x86/guest_walk.h"
 #include "lib/x86/regs.h"
 #include "arch/x86/svm/svm.h"

@@ -1,7 +1,7 @@
-// SOURCES: arch/x86/decode.c
+// SOURCES: lib/x86/decode.c
 // LIBS: -lcapstone
-#include "arch/x86/decode.h"
-#include "tests/unit/arch/x86/instructions.h"
+#include "lib/x86/decode.h"
+#include "tests/unit/lib/x86/instructions.h"
 #include "tests/unit/test.h"
 
 #define ROUNDS 1000000u

@@ -1,7 +1,7 @@
-// SOURCES: arch/x86/decode.c arch/x86/decode_access.c arch/x86/decode_memory.c
+// SOURCES: lib/x86/decode.c lib/x86/decode_access.c lib/x86/decode_memory.c
 // LIBS: -lcapstone
-#include "arch/x86/decode_access.h"
-#include "tests/unit/arch/x86/instructions.h"
+#include "lib/x86/decode_access.h"
+#include "tests/unit/lib/x86/instructions.h"
 #include "tests/unit/test.h"
 
 #define ROUNDS 1500000u

@@ -1,7 +1,7 @@
 /* One table says for each opcode what it does and where its operands are. The operand's width is
  * one byte where bit 0 of the opcode is clear, which holds for all opcodes that are served. */
-#include "arch/x86/decode_access.h"
-#include "arch/x86/decode_memory.h"
+#include "lib/x86/decode_access.h"
+#include "lib/x86/decode_memory.h"
 
 /* ---- opcodes ---- */
 

@@ -3,7 +3,7 @@
  *
  * Source: AMD64 APM vol. 3, "Instruction Encoding". */
 #pragma once
-#include "arch/x86/registers.h"
+#include "lib/x86/registers.h"
 #include "lib/types.h"
 
 #define INSTRUCTION_BYTES_MAX 15u

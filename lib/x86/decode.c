@@ -1,4 +1,4 @@
-#include "arch/x86/decode.h"
+#include "lib/x86/decode.h"
 #include "lib/string.h"
 
 /* In 64-bit code the overrides of ES, CS, SS and DS do nothing: an FS before them still counts. */

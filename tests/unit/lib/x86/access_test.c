@@ -1,5 +1,5 @@
-// SOURCES: arch/x86/access.c
-#include "arch/x86/access.h"
+// SOURCES: lib/x86/access.c
+#include "lib/x86/access.h"
 #include "lib/x86/regs.h"
 #include "tests/unit/test.h"
 

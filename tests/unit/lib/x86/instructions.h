@@ -2,7 +2,7 @@
 #pragma once
 #include <capstone/capstone.h>
 
-#include "arch/x86/decode.h"
+#include "lib/x86/decode.h"
 
 static const struct mode {
     uint8_t code_bytes; /* 2, 4, 8: 16-, 32-, 64-bit code */

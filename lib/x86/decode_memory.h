@@ -3,7 +3,7 @@
  *
  * Source: AMD64 APM vol. 3, "ModRM and SIB Bytes". */
 #pragma once
-#include "arch/x86/access.h"
+#include "lib/x86/access.h"
 
 struct reader {
     const uint8_t *bytes;

@@ -4,7 +4,7 @@
  *
  * Source: AMD64 APM vol. 3, "Instruction Encoding" and "Opcode and Operand Encodings". */
 #pragma once
-#include "arch/x86/access.h"
+#include "lib/x86/access.h"
 #include "lib/err.h"
 
 /* Decodes the instruction at @bytes[0..@n), @n at most what could be fetched.

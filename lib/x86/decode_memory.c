@@ -1,4 +1,4 @@
-#include "arch/x86/decode_memory.h"
+#include "lib/x86/decode_memory.h"
 
 /* ---- reading ---- */
 

@@ -3,7 +3,7 @@
  *
  * Source: AMD64 APM vol. 3, "Instruction Encoding" and the entries of the instructions. */
 #pragma once
-#include "arch/x86/decode.h"
+#include "lib/x86/decode.h"
 
 /* The size of addresses and, but for 64-bit code, of operands when no prefix changes it. */
 enum code_size { CODE_16 = 2, CODE_32 = 4, CODE_64 = 8 };

@@ -1,4 +1,4 @@
-#include "arch/x86/access.h"
+#include "lib/x86/access.h"
 #include "lib/x86/regs.h"
 
 static uint64_t mask_of(unsigned bytes)
