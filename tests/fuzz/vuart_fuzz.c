@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             vuart_write(&u, data[i] & 7, data[i + 1]);
         else
             vuart_read(&u, data[i] & 7);
-        vuart_poll(&u);
+        if (data[i] & 0x80)
+            vuart_poll(&u);
         struct vuart copy = u; /* reading it acknowledges */
         uint8_t iir = vuart_read(&copy, UART_IIR);
         is_asserted = u.is_irq_asserted;

@@ -99,10 +99,14 @@ static uint8_t interrupt_cause(const struct vuart *u)
     return UART_IIR_NONE;
 }
 
-/* On a PC OUT2 gates the line, and in loopback the chip holds its outputs inactive. */
+/* On a PC OUT2 gates the line, and in loopback the chip holds its outputs inactive. What waits
+ * outside moves up when it is to interrupt; else it stays, where nothing can clear it away. */
 static NOINLINE void update_irq(struct vuart *u)
 {
     bool is_gated = (u->mcr & (UART_MCR_OUT2 | UART_MCR_LOOP)) != UART_MCR_OUT2;
+
+    if (u->ier & UART_IER_RX)
+        fetch_input(u);
     bool is_asserted = !is_gated && interrupt_cause(u) != UART_IIR_NONE;
 
     if (is_asserted == u->is_irq_asserted)
@@ -120,7 +124,6 @@ static void settle_irq(struct vuart *u)
 
 void vuart_poll(struct vuart *u)
 {
-    fetch_input(u);
     settle_irq(u);
 }
 

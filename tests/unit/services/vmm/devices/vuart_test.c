@@ -152,9 +152,22 @@ TEST(without_fifo_one_byte_interrupts)
     vuart_poll(&u);
     EXPECT_EQ(vuart_read(&u, UART_IIR), UART_IIR_RX);
     vuart_read(&u, UART_RBR);
+    EXPECT(irq); /* the next one has moved up */
     EXPECT_EQ(vuart_read(&u, UART_IIR), UART_IIR_RX);
     vuart_read(&u, UART_RBR);
     EXPECT_EQ(vuart_read(&u, UART_IIR), UART_IIR_NONE);
+}
+
+TEST(input_is_left_outside_until_somebody_wants_it)
+{
+    fresh("abc");
+    vuart_poll(&u);
+    vuart_write(&u, UART_FCR, UART_FCR_ENABLE | UART_FCR_CLEAR_RX); /* a driver begins */
+    vuart_write(&u, UART_MCR, UART_MCR_OUT2);
+    EXPECT(!irq);
+    vuart_write(&u, UART_IER, UART_IER_RX);
+    EXPECT(irq);
+    EXPECT_EQ(vuart_read(&u, UART_RBR), 'a');
 }
 
 TEST(empty_transmitter_interrupts_once_for_each_time)
