@@ -1,7 +1,7 @@
 """VMs with several vCPUs: made, held, ended and given back as those with one."""
 from bulkhead_lab.testing import payload
 
-from helpers import count_of, held, refused, same_as_before
+from helpers import count_of, create_linux, held, linux_is_up, refused, same_as_before
 
 
 def test_a_vm_with_64_vcpus_lives_and_leaves_nothing_behind(t):
@@ -93,3 +93,21 @@ def test_vm_set_says_on_which_cpus_and_how_much_a_vm_runs(t):
     assert "below 2" in error["hint"], error
     assert node.do("vm set c pin=any cap=0")["pin"] is None
     assert pins() == [None] * 3
+
+
+def test_linux_runs_on_all_its_cpus_over_pauses_and_a_restart_of_the_manager(t):
+    lines, modules = create_linux("web", cpus=4)
+    node = t.start(lines, modules)
+    linux_is_up(node, "web")
+    assert node.shell("web", "nproc").strip() == "4"
+    assert [v["index"] for v in node.do("vm vcpus web")] == [0, 1, 2, 3]
+    for _ in range(20):
+        node.do("vm pause web")
+        node.do("vm resume web")
+    node.do("debug fault manager")
+    node.wait("program-started", timeout=30)
+    text = node.shell("web", "for c in 0 1 2 3; do (for i in 0 1 2 3 4 5 6 7 8 9; do echo from $c line $i; done) & "
+                             "done; wait")
+    said = {line.strip() for line in text.splitlines() if line.startswith("from ")}
+    assert said == {f"from {c} line {i}" for c in range(4) for i in range(10)}, text
+    assert all(v["exit_count"] > 100 for v in node.do("vm vcpus web"))
