@@ -3,10 +3,10 @@
 The numbers are those of the catalogue of hostile guests; several cases share the boot of a node."""
 import re
 
-from bulkhead_lab.testing import Skip
+from bulkhead_lab.testing import Skip, limit
 
 from helpers import count_of, delete, held, same_as_before, state, until
-from test_containment import host_answers, start
+from test_containment import host_answers, speed, start
 
 
 def attack(node, do, ends=("stopped",), options="", timeout=60):
@@ -144,3 +144,22 @@ def test_hostile_027_crash_reports_and_escapes_are_bounded_and_harmless(t):
     assert all(b - a >= 0.95e9 for a, b in zip(times, times[1:])), times
     assert "\x1b" not in "".join(line for line, _ in node.event_lines()), "escapes are escaped"
     assert "\x1b[2J" not in node.log() and "\x07" not in node.log()
+
+
+@limit(300)
+def test_hostile_002_005_025_storms_are_charged_to_their_vm(t):
+    node = start(t, "hostile", icount=True, cpus=1)
+    alone = speed(node, 0.3e9)
+    before, shares = held(node), {}
+    for do in ("ipis", "exits", "timers mode=direct", "timers mode=messages"):
+        cpus = 1 if do == "exits" else 2
+        node.do(f'vm create bad kernel=hostile.elf memory=16M cpus={cpus} cmdline="do={do}"')
+        node.do("vm start bad")
+        node.wait_text("bad", "STORM")
+        shares[do] = speed(node, 0.3e9) / alone
+        assert state(node, "bad") == "running"
+        delete(node, "bad")
+    print(shares)
+    # Both can always run: half of the CPU for each VM.
+    assert all(share >= 0.45 for share in shares.values()), shares
+    same_as_before(node, before)
