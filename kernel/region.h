@@ -8,6 +8,7 @@ struct region {
     uint64_t bytes; /* constant, as all here; a multiple of PAGE_BYTES */
     hpa_t *pages;
     bool is_module; /* pages came with the boot and are not charged */
+    bool is_image;  /* REGION_IMAGE */
 };
 
 enum err region_create(struct budget *b, uint64_t bytes, struct region **out) MUST_CHECK;

@@ -81,15 +81,23 @@ enum err call_budget_info(struct call *c)
 enum err call_region_create(struct call *c)
 {
     struct region *r;
-    enum err err = region_create(SUBJECT_OF(c, budget), c->b, &r);
+    enum err err = c->c & ~REGION_IMAGE ? ERR_ARGUMENT : OK;
 
-    return err ? err : call_hand_out(c, &r->object);
+    if (!err)
+        err = region_create(SUBJECT_OF(c, budget), c->b, &r);
+    if (err)
+        return err;
+    r->is_image = c->c & REGION_IMAGE;
+    return call_hand_out(c, &r->object);
 }
 
+/* What is in a guest is nothing to the manager, saved or not. */
 enum err call_region_map(struct call *c)
 {
     bool is_writable = c->d & PROT_WRITE;
 
+    if (SUBJECT_OF(c, region)->is_image && process_current() == manager_process)
+        return ERR_RIGHTS;
     if (is_writable && !(c->subject.rights & RIGHT_WRITE))
         return ERR_RIGHTS;
     return region_map(SUBJECT_OF(c, region), &process_current()->space, c->b, c->c, is_writable,

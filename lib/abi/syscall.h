@@ -22,7 +22,7 @@ enum syscall {
     SYS_BIND,           /* (h, enum bind_event, signal h, bit): signal bit 0..63 is raised on it */
     SYS_BUDGET_CREATE,  /* (parent h, bytes) -> h: takes @bytes from the parent */
     SYS_BUDGET_INFO,    /* (h, struct budget_info *) */
-    SYS_REGION_CREATE,  /* (budget h, bytes) -> h: zeroed memory */
+    SYS_REGION_CREATE,  /* (budget h, bytes, REGION_IMAGE or 0) -> h: zeroed memory */
     SYS_REGION_MAP,     /* (h, offset, bytes, PROT_*) -> address in the caller */
     SYS_UNMAP,          /* (address): what a MAP call returned */
     SYS_PROCESS_CREATE, /* (struct process_create *) -> h */
@@ -84,6 +84,8 @@ enum syscall {
 #define RIGHT_MEMORY   0x10u /* partition: its memory, its vCPUs */
 #define RIGHT_COUNT    0x20u /* read counters and states */
 #define RIGHT_ALL      0x3fu
+
+#define REGION_IMAGE 1ull /* holds a saved guest: the manager cannot map it */
 
 #define PROT_READ  1u
 #define PROT_WRITE 2u

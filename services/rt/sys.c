@@ -107,6 +107,11 @@ enum err sys_region_create(handle_t budget, uint64_t bytes, handle_t *out)
     return call_handle(call(SYS_REGION_CREATE, budget, bytes, 0, 0), out);
 }
 
+enum err sys_image_create(handle_t budget, uint64_t bytes, handle_t *out)
+{
+    return call_handle(call(SYS_REGION_CREATE, budget, bytes, REGION_IMAGE, 0), out);
+}
+
 enum err sys_region_map(handle_t h, uint64_t offset, uint64_t bytes, unsigned prot, void **out)
 {
     return call_address(call(SYS_REGION_MAP, h, offset, bytes, prot), out);

@@ -24,6 +24,8 @@ enum err sys_budget_create(handle_t parent, uint64_t bytes, handle_t *out) MUST_
 enum err sys_budget_info(handle_t h, struct budget_info *out) MUST_CHECK;
 
 enum err sys_region_create(handle_t budget, uint64_t bytes, handle_t *out) MUST_CHECK;
+/* A region that the manager cannot map. */
+enum err sys_image_create(handle_t budget, uint64_t bytes, handle_t *out) MUST_CHECK;
 enum err sys_region_map(handle_t h, uint64_t offset, uint64_t bytes, unsigned prot, void **out)
     MUST_CHECK;
 enum err sys_unmap(void *address);
