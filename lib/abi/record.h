@@ -26,8 +26,8 @@ enum record_type {
     RECORD_PAGE,      /* an overlay page's 4 KiB; instance: its slot */
     /* the vmm's: */
     RECORD_MACHINE = 0x100, /* struct vmm_config: the VM as it was created */
-    RECORD_UART,
-    RECORD_RTC,
+    RECORD_UART,            /* struct record_uart */
+    RECORD_RTC,             /* struct record_rtc */
 };
 #define RECORD_VERSION 1u
 
@@ -86,3 +86,46 @@ struct record_synic {
     uint32_t waiting, host_waiting;
     struct record_stimer timers[4];
 };
+
+struct record_uart {
+    uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+    uint8_t lsr_errors, msr_changes, is_tx_interrupt_pending, is_irq_asserted;
+    uint8_t fifo_used;
+    uint8_t reserved[4];
+    uint8_t fifo[16]; /* the oldest byte first, 0 behind the last */
+};
+static_assert(sizeof(struct record_uart) == 32, "record_uart is saved");
+
+struct record_rtc {
+    uint8_t index;
+    uint8_t reserved[7];
+    uint8_t ram[128];
+};
+static_assert(sizeof(struct record_rtc) == 136, "record_rtc is saved");
+
+/* A saved VM: one region that begins with this head; behind it the vmm's records, RECORD_END, the
+ * kernel's row; from memory_offset on the guest's memory as it was, that above 4 GiB right behind
+ * that below. */
+struct image_head {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t checksum;                /* checksum32() of what follows in the head */
+    uint64_t bytes;                   /* of all */
+    uint64_t vmm_bytes, kernel_bytes; /* of the records, each with its end */
+    uint64_t memory_offset, memory_bytes;
+};
+static_assert(sizeof(struct image_head) == 56, "image_head is saved");
+#define IMAGE_MAGIC   0x6567616d49486c42ull /* BlHImage */
+#define IMAGE_VERSION 1u
+
+/* Room for head and records: those of a vCPU are an XSAVE image, three pages, and less than 4 KiB
+ * of the rest. */
+static inline uint64_t image_memory_offset(unsigned cpu_count)
+{
+    return KIB(64) + cpu_count * KIB(36);
+}
+
+static inline uint64_t image_bytes(uint64_t memory_bytes, unsigned cpu_count)
+{
+    return image_memory_offset(cpu_count) + round_up(memory_bytes, PAGE_BYTES);
+}

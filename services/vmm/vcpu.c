@@ -79,6 +79,14 @@ static void run_selftest(struct vcpu *v)
         machine_end(v, VMM_END_EXIT_PORT, selftest_run(v->machine), "the self-test has ended");
 }
 
+/* In a pause the thread stands still only where nothing that it has read for the guest is on its
+ * way there, so that the guest can be saved: right after a kick. What has ended runs no more. */
+static bool may_park(const struct vcpu *v, const struct vcpu_exit *e)
+{
+    return e->reason == VCPU_EXIT_KICK ||
+           __atomic_load_n(&v->machine->state, __ATOMIC_SEQ_CST) != MACHINE_PAUSED;
+}
+
 static void run(void *vcpu)
 {
     struct vcpu *v = vcpu;
@@ -88,7 +96,7 @@ static void run(void *vcpu)
     if (IS_DEBUG)
         run_selftest(v);
     for (;;) {
-        if (!may_run(v->machine))
+        if (unlikely(!may_run(v->machine)) && may_park(v, &e))
             wait_until_running(v);
         enum err err = sys_vcpu_run(v->handle, &e);
 

@@ -1,4 +1,5 @@
 #include "services/vmm/devices/vrtc.h"
+#include "lib/string.h"
 
 enum {
     RTC_SECONDS = 0,
@@ -76,4 +77,19 @@ void vrtc_write(struct vrtc *r, unsigned port, uint8_t value)
         r->index = value & 0x7f; /* bit 7 masks NMI on a PC */
     else
         r->ram[r->index] = value; /* the clock itself is the host's */
+}
+
+void vrtc_save(const struct vrtc *r, struct record_rtc *out)
+{
+    *out = (struct record_rtc){ .index = r->index };
+    memcpy(out->ram, r->ram, sizeof(out->ram));
+}
+
+enum err vrtc_restore(struct vrtc *r, const struct record_rtc *in)
+{
+    if (in->index >= sizeof(r->ram))
+        return ERR_FORMAT;
+    r->index = in->index;
+    memcpy(r->ram, in->ram, sizeof(r->ram));
+    return OK;
 }

@@ -236,3 +236,53 @@ void vuart_write(struct vuart *u, unsigned reg, uint8_t value)
     write_register(u, reg, value);
     settle_irq(u);
 }
+
+/* ---- saving ---- */
+
+void vuart_save(const struct vuart *u, struct record_uart *out)
+{
+    *out = (struct record_uart){
+        .ier = u->ier,
+        .fcr = u->fcr,
+        .lcr = u->lcr,
+        .mcr = u->mcr,
+        .scr = u->scr,
+        .dll = u->dll,
+        .dlm = u->dlm,
+        .lsr_errors = u->lsr_errors,
+        .msr_changes = u->msr_changes,
+        .is_tx_interrupt_pending = u->is_tx_interrupt_pending,
+        .is_irq_asserted = u->is_irq_asserted,
+        .fifo_used = u->fifo_used,
+    };
+    for (unsigned i = 0; i < u->fifo_used; i++)
+        out->fifo[i] = u->fifo[(u->fifo_first + i) % UART_FIFO_BYTES];
+}
+
+enum err vuart_restore(struct vuart *u, const struct record_uart *in)
+{
+    struct vuart restored = {
+        .line = u->line,
+        .ier = in->ier,
+        .fcr = in->fcr,
+        .lcr = in->lcr,
+        .mcr = in->mcr,
+        .scr = in->scr,
+        .dll = in->dll,
+        .dlm = in->dlm,
+        .lsr_errors = in->lsr_errors,
+        .msr_changes = in->msr_changes,
+        .is_tx_interrupt_pending = in->is_tx_interrupt_pending,
+        .is_irq_asserted = in->is_irq_asserted,
+        .fifo_used = in->fifo_used,
+    };
+
+    if ((in->ier & ~IER_WRITABLE) || (in->mcr & ~MCR_WRITABLE) ||
+        (in->fcr & ~(UART_FCR_ENABLE | UART_FCR_TRIGGER)) || in->is_tx_interrupt_pending > 1 ||
+        in->is_irq_asserted > 1 || in->fifo_used > fifo_capacity(&restored))
+        return ERR_FORMAT;
+    for (unsigned i = 0; i < in->fifo_used; i++)
+        restored.fifo[i] = in->fifo[i];
+    *u = restored;
+    return OK;
+}

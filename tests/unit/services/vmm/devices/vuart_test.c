@@ -253,3 +253,103 @@ TEST(clock_reads_in_bcd_and_by_the_calendar)
     vrtc_write(&r, VRTC_PORT_INDEX, 7);
     EXPECT_EQ(vrtc_read(&r, VRTC_PORT_DATA, 951782400ull * NS_PER_SECOND), 0x29); /* 2000-02-29 */
 }
+
+/* ---- saving ---- */
+
+static void busy(void)
+{
+    fresh("abcdefgh");
+    vuart_write(&u, UART_FCR, UART_FCR_ENABLE | UART_FCR_TRIGGER);
+    vuart_write(&u, UART_IER, UART_IER_RX | UART_IER_TX);
+    vuart_write(&u, UART_MCR, UART_MCR_OUT2);
+    vuart_write(&u, UART_SCR, 0x5a);
+    (void)vuart_read(&u, UART_RBR);
+    (void)vuart_read(&u, UART_RBR);
+}
+
+TEST(uart_saved_restored_and_saved_gives_equal_bytes)
+{
+    struct record_uart before, after;
+
+    EXPECT_OF(busy());
+    vuart_save(&u, &before);
+    EXPECT_EQ(before.fifo_used, 6);
+    EXPECT_EQ(before.fifo[0], 'c');
+    fresh("");
+    EXPECT_EQ(vuart_restore(&u, &before), OK);
+    vuart_save(&u, &after);
+    EXPECT(!memcmp(&before, &after, sizeof(before)));
+    EXPECT_EQ(vuart_read(&u, UART_RBR), 'c');
+    EXPECT_EQ(irq_changes, 0);
+}
+
+TEST(every_part_of_the_uart_is_in_its_record)
+{
+    uint8_t *const parts[] = {
+        &u.ier,
+        &u.fcr,
+        &u.lcr,
+        &u.mcr,
+        &u.scr,
+        &u.dll,
+        &u.dlm,
+        &u.lsr_errors,
+        &u.msr_changes,
+        &u.fifo_first,
+        &u.fifo_used,
+        (uint8_t *)&u.is_irq_asserted,
+        (uint8_t *)&u.is_tx_interrupt_pending,
+        &u.fifo[5],
+    };
+    struct record_uart before, after;
+
+    for (unsigned i = 0; i < array_count(parts); i++) {
+        EXPECT_OF(busy());
+        vuart_save(&u, &before);
+        *parts[i] ^= 1;
+        vuart_save(&u, &after);
+        EXPECT(memcmp(&before, &after, sizeof(before)));
+    }
+}
+
+TEST(uart_records_that_cannot_be_are_refused_and_change_nothing)
+{
+    struct record_uart good, bad, after;
+
+    EXPECT_OF(busy());
+    vuart_save(&u, &good);
+    uint8_t *const parts[] = {
+        &bad.ier,      &bad.fcr, &bad.mcr, &bad.is_irq_asserted, &bad.is_tx_interrupt_pending,
+        &bad.fifo_used
+    };
+    for (unsigned i = 0; i < array_count(parts); i++) {
+        bad = good;
+        *parts[i] = 0xff;
+        EXPECT_EQ(vuart_restore(&u, &bad), ERR_FORMAT);
+        vuart_save(&u, &after);
+        EXPECT(!memcmp(&good, &after, sizeof(good)));
+    }
+}
+
+TEST(clock_saved_restored_and_saved_gives_equal_bytes)
+{
+    struct vrtc clock = { .index = 0x40 }, other = { 0 };
+    struct record_rtc before, after;
+
+    for (unsigned i = 0; i < sizeof(clock.ram); i++)
+        clock.ram[i] = (uint8_t)(i * 7);
+    vrtc_save(&clock, &before);
+    EXPECT_EQ(vrtc_restore(&other, &before), OK);
+    vrtc_save(&other, &after);
+    EXPECT(!memcmp(&before, &after, sizeof(before)));
+    clock.index ^= 1;
+    vrtc_save(&clock, &after);
+    EXPECT(memcmp(&before, &after, sizeof(before)));
+    clock.index ^= 1;
+    clock.ram[127] ^= 1;
+    vrtc_save(&clock, &after);
+    EXPECT(memcmp(&before, &after, sizeof(before)));
+    before.index = 128;
+    EXPECT_EQ(vrtc_restore(&other, &before), ERR_FORMAT);
+    EXPECT_EQ(other.index, 0x40);
+}
