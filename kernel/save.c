@@ -7,6 +7,7 @@
 #include "kernel/hv/hv_regs.h"
 #include "kernel/memory.h"
 #include "kernel/partition.h"
+#include "kernel/sched.h"
 #include "kernel/space.h"
 #include "kernel/vcpu.h"
 #include "lib/checksum.h"
@@ -14,7 +15,8 @@
 #include "lib/string.h"
 #include "lib/x86/regs.h"
 
-#define ROOM_BYTES 16384u /* the largest record: an XSAVE image */
+#define STILL_TRIES 1000u  /* for a thread that is about to block */
+#define ROOM_BYTES  16384u /* the largest record: an XSAVE image */
 
 /* In an order in which a guest could write them: the identity before the hypercall page, the pages
  * before what uses them. */
@@ -122,12 +124,22 @@ static void put_partition(struct writer *w, struct partition *p)
         put(w, RECORD_IOAPIC, 0, w->room, sizeof(struct record_ioapic));
 }
 
+/* Its thread has not blocked yet: the CPU still holds its FPU state. */
+static bool is_on_a_cpu(const struct vcpu *v)
+{
+    spin_lock(&sched_lock);
+    bool is_on = v->thread && v->thread->state == THREAD_RUNNING;
+
+    spin_unlock(&sched_lock);
+    return is_on;
+}
+
 static bool is_still(const struct partition *p)
 {
     for (unsigned i = 0; i < p->vcpu_count; i++) {
         const struct vcpu *v = p->vcpus[i];
 
-        if (!v || v->is_running || v->read_width || v->is_string_read)
+        if (!v || v->is_running || v->read_width || v->is_string_read || is_on_a_cpu(v))
             return false;
     }
     return p->vcpu_count;
@@ -137,6 +149,8 @@ enum err save_partition(struct partition *p, uint64_t buffer, uint64_t capacity,
 {
     struct writer w = { .buffer = buffer, .capacity = capacity };
 
+    for (unsigned i = 0; i < STILL_TRIES && !is_still(p); i++)
+        sched_yield();
     if (!is_still(p))
         return ERR_STATE;
     w.room = kernel_alloc(&root_budget, ROOM_BYTES);

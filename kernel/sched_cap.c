@@ -17,8 +17,8 @@ static void refill(struct sched_group *g)
 
 void cap_charge_bucket(struct sched_group *g, uint64_t ns)
 {
+    g->bucket_ns -= (int64_t)ns; /* first: a full bucket takes no more */
     refill(g);
-    g->bucket_ns -= (int64_t)ns;
 }
 
 bool cap_holds_bucket(struct thread *t)

@@ -160,6 +160,9 @@ static void load_fpu(struct vcpu *v)
 
     if (cpu->fpu_owner == v && v->fpu_cpu == cpu)
         return;
+    if (cpu->last_partition != v->partition && cpu_features.has_ibpb)
+        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); /* no guest trains another's predictions */
+    cpu->last_partition = v->partition;
     fpu_restore(v->fpu);
     fpu_set_xcr0(v->xcr0);
     write_debug_registers(v->debug_registers);

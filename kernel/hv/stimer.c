@@ -16,6 +16,12 @@ static uint64_t period_of(const struct stimer *t)
     return max(t->count, (uint64_t)PERIOD_MIN);
 }
 
+/* A sum that wrapped would lie in the past, and the timer would expire for ever. */
+static uint64_t later(uint64_t time, uint64_t by)
+{
+    return time > UINT64_MAX - by ? UINT64_MAX : time + by;
+}
+
 static bool is_periodic(const struct stimer *t)
 {
     return t->config & HV_STIMER_PERIODIC;
@@ -50,9 +56,9 @@ static void go_on_locked(struct vcpu *v, struct stimer *t)
         t->config &= ~HV_STIMER_ENABLE;
         return;
     }
-    t->due += period;
+    t->due = later(t->due, period);
     if (t->due <= now)
-        t->due += (now - t->due) / period * period + period;
+        t->due = later(t->due, (now - t->due) / period * period + period);
     arm_locked(v, t);
 }
 
@@ -101,7 +107,7 @@ static void start_locked(struct vcpu *v, struct stimer *t)
         t->config &= ~HV_STIMER_ENABLE;
     if (!(t->config & HV_STIMER_ENABLE) || !t->count)
         return;
-    t->due = is_periodic(t) ? hv_reference_time(v->partition) + period_of(t) : t->count;
+    t->due = is_periodic(t) ? later(hv_reference_time(v->partition), period_of(t)) : t->count;
     if (is_periodic(t) || t->due > hv_reference_time(v->partition))
         arm_locked(v, t);
     else

@@ -52,12 +52,13 @@
 #define  APIC_BASE_BSP (1ull << 8)
 #define  APIC_BASE_X2APIC (1ull << 10)
 #define  APIC_BASE_ENABLE (1ull << 11)
-#define MSR_PRED_CMD 0x49
 #define MSR_BIOS_SIGN_ID 0x8b
 #define MSR_MTRR_CAP 0xfe
 #define MSR_SYSENTER_CS 0x174
 #define MSR_SYSENTER_ESP 0x175
 #define MSR_SYSENTER_EIP 0x176
+#define MSR_PRED_CMD 0x49
+#define  PRED_CMD_IBPB 1ull
 #define MSR_MCG_CAP 0x179
 #define  MCG_CAP_HAS_CONTROL (1ull << 8)
 #define MSR_MCG_STATUS 0x17a

@@ -120,7 +120,7 @@ static uint64_t serve_vms(uint64_t bits)
     uint64_t again = 0;
 
     for (unsigned i = 0; i < VM_COUNT_MAX; i++) {
-        uint64_t bit = 1ull << (VM_SIGNAL_BIT + i);
+        uint64_t bit = 1ull << vm_signal_bit(i);
 
         if (bits & bit && vm_service(i))
             again |= bit;

@@ -8,7 +8,7 @@
 #include "services/manager/vm_machine.h"
 #include "services/manager/vm_schedule.h"
 
-#define VM_COUNT_MAX         32u
+#define VM_COUNT_MAX         96u
 #define VM_RESTARTS_MAX      5u /* in VM_RESTART_WINDOW_NS, for on-crash=restart */
 #define VM_RESTART_WINDOW_NS (60 * NS_PER_SECOND)
 
@@ -67,6 +67,12 @@ struct vm_table {
 /* Uses @table; @root pays for what outlives a vmm. @signal's bits from VM_SIGNAL_BIT on, one for
  * each slot, are raised for all that concerns a VM. */
 #define VM_SIGNAL_BIT 8u
+
+/* A signal has 64 bits: slots beyond share theirs with earlier ones. */
+static inline unsigned vm_signal_bit(unsigned slot)
+{
+    return VM_SIGNAL_BIT + slot % (64 - VM_SIGNAL_BIT);
+}
 void vm_init(struct vm_table *table, handle_t root, handle_t signal);
 
 /* At a restart: checks each VM, binds and maps again, and keeps what is good. */

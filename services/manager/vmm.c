@@ -13,7 +13,7 @@
 #include "services/rt/sys.h"
 
 #define CHANNEL_DATA_BYTES (16u * 1024u)
-#define OVERHEAD_BYTES     (MIB(1) + KIB(768)) /* the vmm itself and the kernel's objects for it */
+#define OVERHEAD_BYTES     KIB(384) /* the vmm itself and the kernel's objects for it */
 #define VCPU_BYTES         KIB(64) /* of each vCPU but the first: state, threads, stacks */
 
 static handle_t signal;
@@ -38,7 +38,7 @@ void vmm_init(handle_t root_budget, handle_t signal_handle)
 
 static unsigned signal_bit(const struct vm *vm)
 {
-    return VM_SIGNAL_BIT + vm_slot(vm);
+    return vm_signal_bit(vm_slot(vm));
 }
 
 /* Closes the handle at @h and forgets it first. */

@@ -73,7 +73,7 @@ static void write_good_msr(uint32_t msr, uint64_t value)
                      : "memory");
 }
 
-INTERRUPT static void on_interrupt(struct interrupt_frame *frame)
+INTERRUPT(on_interrupt)
 {
     __atomic_add_fetch(&interrupts, 1, __ATOMIC_SEQ_CST);
     __asm__ volatile("wrmsr" : : "c"(0x80b), "a"(0), "d"(0));
@@ -616,6 +616,23 @@ static void attack_state(void)
         __asm__ volatile("mov %0, %%cr0" : : "r"(0xc0000011ull));
 }
 
+/* A periodic timer whose next expiry lies beyond the end of time. */
+static void attack_wrap(void)
+{
+    uint64_t begin = rdtsc(), hz = 0;
+
+    read_msr(0x40000022, &hz);
+    while (rdtsc() - begin < 3 * hz)
+        __asm__ volatile("pause");
+    for (unsigned int i = 0; i < 4; i++) {
+        write_msr(MSR_STIMER0 + 2 * i + 1, ~0ull - i);
+        write_msr(MSR_STIMER0 + 2 * i, 0x1503);
+    }
+    begin = rdtsc();
+    while (rdtsc() - begin < hz)
+        __asm__ volatile("pause");
+}
+
 int payload_main(void)
 {
     static const struct {
@@ -626,7 +643,7 @@ int payload_main(void)
         { "control", attack_control }, { "svm", attack_svm },       { "patch", attack_patch },
         { "overlay", attack_overlay }, { "reread", attack_reread }, { "synic", attack_synic },
         { "timers", attack_timers },   { "ipis", attack_ipis },     { "exits", attack_exits },
-        { "crash", attack_crash },     { "state", attack_state },
+        { "crash", attack_crash },     { "state", attack_state },   { "wrap", attack_wrap },
     };
     char what[16] = "";
 
