@@ -15,6 +15,7 @@
 #define VMM_GRANT_PARTITION "partition" /* created by the manager, not populated */
 #define VMM_GRANT_KERNEL    "kernel"    /* module */
 #define VMM_GRANT_INITRD    "initrd"    /* module, optional */
+#define VMM_GRANT_IMAGE     "image"     /* region: a saved VM to restore in place of a kernel */
 #define VMM_GRANT_MODULE    "module%u"  /* modules, as many as vmm_config.module_count */
 
 enum vmm_guest_type { GUEST_AUTO, GUEST_LINUX, GUEST_PVH, GUEST_MULTIBOOT };
@@ -65,11 +66,13 @@ enum vmm_message_type {
     VMM_START = 1,
     VMM_PAUSE,
     VMM_RESUME,
+    VMM_SAVE, /* of a paused VM into the region whose handle was sent before: VMM_SAVED */
     /* vmm -> manager */
     VMM_READY = 0x100,
     VMM_FAILED, /* instead of VMM_READY: struct vmm_failure follows */
     VMM_ANSWER, /* struct vmm_answer follows */
     VMM_ENDED,  /* struct vmm_end follows; sent once */
+    VMM_SAVED,  /* the answer to a VMM_SAVE that worked: struct vmm_saved follows */
     VMM_PANIC,  /* struct vmm_panic follows: the guest reports a crash and goes on */
 };
 
@@ -82,6 +85,20 @@ struct vmm_message {
 struct vmm_answer {
     uint32_t err; /* enum err */
     uint32_t reserved;
+};
+
+#define VMM_RECORD_TYPES_MAX 16u
+
+struct vmm_saved {
+    uint32_t type_count;
+    uint32_t reserved;
+    struct {
+        uint32_t type; /* enum record_type */
+        uint32_t count;
+        uint64_t bytes;    /* of the payloads */
+        uint32_t checksum; /* of the payloads' checksums, in their order */
+        uint32_t reserved;
+    } types[VMM_RECORD_TYPES_MAX];
 };
 
 struct vmm_failure {

@@ -136,6 +136,35 @@ const struct command command_table[] = {
       "Deletes a VM that is created, stopped or crashed and gives its memory back.",
       VM_OBJECT ", as it was",
       { EXISTING_VM } },
+    { COMMAND_VM_SAVE,
+      "vm",
+      "save",
+      0,
+      "Saves a VM that is running or paused, and leaves it paused.",
+      "`{name, vm, cpus, memory_bytes, bytes, age_ns, records:[{type, count, bytes, checksum}]}`",
+      { EXISTING_VM, { "as", VALUE_NEW_NAME, ARGUMENT_REQUIRED, NULL, "the name of the save" } } },
+    { COMMAND_VM_RESTORE,
+      "vm",
+      "restore",
+      0,
+      "Makes a VM from a save and lets it go on from there; its log begins empty.",
+      VM_OBJECT,
+      { { "SAVE", VALUE_SAVE, OBJECT, NULL, "the save, which stays" },
+        { "name", VALUE_NEW_NAME, ARGUMENT_REQUIRED, NULL, "the new VM's name" } } },
+    { COMMAND_VM_FORGET,
+      "vm",
+      "forget",
+      0,
+      "Deletes a save and gives its memory back.",
+      "as of `vm save`",
+      { { "SAVE", VALUE_SAVE, OBJECT, NULL, "the save" } } },
+    { COMMAND_VM_SAVES,
+      "vm",
+      "saves",
+      0,
+      "Lists the saves.",
+      "list of `{name, vm, cpus, memory_bytes, bytes, age_ns}`",
+      { { 0 } } },
     { COMMAND_VM_LOG,
       "vm",
       "log",
@@ -213,6 +242,7 @@ const char *argument_accepts(const struct argument *a)
     case VALUE_NEW_NAME:
         return "a name of 1 to 31 letters a-z, digits and '-', not beginning with '-'";
     case VALUE_VM: return "the name of a VM (see vm list)";
+    case VALUE_SAVE: return "the name of a save (see vm saves)";
     case VALUE_PROGRAM: return "manager, or the name of a VM";
     case VALUE_NOUN: return "a noun: host, vm, event, log, debug";
     case VALUE_MODULE: return "the file name of a boot module";

@@ -20,6 +20,10 @@ enum command_id {
     COMMAND_VM_PAUSE,
     COMMAND_VM_RESUME,
     COMMAND_VM_DELETE,
+    COMMAND_VM_SAVE,
+    COMMAND_VM_RESTORE,
+    COMMAND_VM_FORGET,
+    COMMAND_VM_SAVES,
     COMMAND_VM_LOG,
     COMMAND_VM_TYPE,
     COMMAND_VM_CONSOLE,
@@ -41,6 +45,7 @@ enum value_kind {
     VALUE_CAP,      /* percent of one CPU: 0 to 6,400 */
     VALUE_NEW_NAME, /* [a-z0-9][a-z0-9-]{0,30} */
     VALUE_VM,       /* the name of a VM */
+    VALUE_SAVE,     /* the name of a save */
     VALUE_PROGRAM,  /* a VM or a program */
     VALUE_NOUN,     /* for help */
     VALUE_MODULE,   /* the file name of a boot module */

@@ -60,6 +60,9 @@ void commands_run(struct request *r, const struct command_line *c)
     case COMMAND_HOST_SHUTDOWN:
     case COMMAND_EVENT_LIST:
     case COMMAND_LOG_SHOW: host_command(r, c); break;
+    case COMMAND_VM_SAVES:
+    case COMMAND_VM_RESTORE:
+    case COMMAND_VM_FORGET: save_command(r, c); break;
     case COMMAND_DEBUG_FAULT:
     case COMMAND_DEBUG_ROOTS:
     case COMMAND_DEBUG_FAIL_ALLOC: debug_command(r, c); break;

@@ -10,6 +10,17 @@ void vm_command(struct request *r, const struct command_line *c);
 /* vm set (vm_schedule.c), of a VM that is neither being made nor deleted. */
 void vm_set_command(struct request *r, struct vm *vm, const struct command_line *c);
 
+/* vm saves, vm restore, vm forget. */
+void save_command(struct request *r, const struct command_line *c);
+
+/* Makes the image that vm save needs. False: @r has been answered. */
+bool save_command_begin(struct request *r, struct vm *vm, const struct value *as) MUST_CHECK;
+
+/* A new VM with room in the table, a budget and a console region, or NULL: @r has been answered. @at
+ * is the value to blame for a lack of memory, or NULL. */
+struct vm *vm_command_reserve(struct request *r, const struct value *name,
+                              const struct vm_settings *s, const struct value *at) MUST_CHECK;
+
 void debug_command(struct request *r, const struct command_line *c);
 void help_command(struct request *r, const struct command_line *c);
 

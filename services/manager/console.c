@@ -9,6 +9,7 @@
 #include "services/manager/console.h"
 #include "services/manager/event.h"
 #include "services/manager/people.h"
+#include "services/manager/saves.h"
 #include "services/manager/stream.h"
 #include "services/manager/vmm.h"
 #include "services/rt/startup.h"
@@ -190,6 +191,10 @@ static void offer_names(struct completion *c, enum value_kind kind)
         for (unsigned i = 0; i < VM_COUNT_MAX; i++)
             if (vm_at(i))
                 completion_offer(c, vm_at(i)->name, strlen(vm_at(i)->name), " ");
+    if (kind == VALUE_SAVE)
+        for (unsigned i = 0; i < SAVE_COUNT_MAX; i++)
+            if (save_name(i))
+                completion_offer(c, save_name(i), strlen(save_name(i)), " ");
     if (kind == VALUE_PROGRAM)
         completion_offer(c, "manager", 7, " ");
     if (kind == VALUE_MODULE)

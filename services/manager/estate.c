@@ -40,6 +40,9 @@ static bool is_known(const struct estate *e, handle_t h)
     for (unsigned i = 0; i < VM_COUNT_MAX; i++)
         if (vm_has_handle(&e->vms.vms[i], h))
             return true;
+    for (unsigned i = 0; i < SAVE_COUNT_MAX; i++)
+        if (e->saves.saves[i].budget == h || e->saves.saves[i].image == h)
+            return true;
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include "services/manager/event.h"
 #include "services/manager/host.h"
 #include "services/manager/request.h"
+#include "services/manager/saves.h"
 #include "services/manager/vm.h"
 
 #define ESTATE_MAGIC   0x6574617473652162ull
@@ -21,6 +22,7 @@ struct estate {
     struct host_state host;
     struct config_state config;
     struct vm_table vms;
+    struct save_table saves;
     struct request_table requests;
     struct control_state control;
     struct console_state console;

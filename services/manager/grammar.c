@@ -92,6 +92,7 @@ static bool value_is_good(const struct argument *a, struct value *v)
     case VALUE_CAP: return parse_number(v) && v->number <= VM_CAP_MAX;
     case VALUE_NEW_NAME:
     case VALUE_VM:
+    case VALUE_SAVE:
     case VALUE_PROGRAM: return name_is_good(v->text, v->n);
     case VALUE_MODULE: return v->n > 0 && v->n < 104;
     case VALUE_MODULES: return module_list_is_good(v->text);

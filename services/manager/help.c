@@ -10,7 +10,7 @@ const char *value_kind_name(enum value_kind kind)
         [VALUE_PROGRAM] = "program", [VALUE_NOUN] = "noun",     [VALUE_MODULE] = "module",
         [VALUE_MODULES] = "modules", [VALUE_STRING] = "string", [VALUE_TYPED] = "typed-text",
         [VALUE_PIN] = "pin",         [VALUE_WEIGHT] = "number", [VALUE_CAP] = "number",
-        [VALUE_CHOICE] = "choice",   [VALUE_TIME] = "time",
+        [VALUE_SAVE] = "save",       [VALUE_CHOICE] = "choice", [VALUE_TIME] = "time",
     };
 
     return kind < VALUE_KIND_COUNT ? names[kind] : "unknown";

@@ -62,6 +62,8 @@ static void report_restart(void)
 static void adopt(void)
 {
     vm_adopt();
+    if (saves_adopt())
+        log_line("dropped saves that the predecessor left unfinished");
     unsigned leaked = estate_sweep_handles(estate);
     if (leaked)
         log_line("closed %u handles that the predecessor left open", leaked);
@@ -86,6 +88,7 @@ void manager_come_up(void)
     host_set_root(root);
     host_init(&estate->host, startup_handle("rtc-ports"), is_first);
     vm_init(&estate->vms, root, estate->signal);
+    saves_init(&estate->saves, root);
     request_init(&estate->requests);
     report_empty(control_init(&estate->control, &control_uart), "queue of the control port");
     report_empty(console_init(&estate->console, &console_uart), "queue of the console");

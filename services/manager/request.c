@@ -10,6 +10,7 @@
 #include "services/manager/control.h"
 #include "services/manager/host.h"
 #include "services/manager/request.h"
+#include "services/manager/saves.h"
 #include "services/rt/sys.h"
 
 #define ANSWER_BYTES_MAX (96u * 1024u)
@@ -280,7 +281,10 @@ static bool waits(const struct request *r, enum request_wait what, const struct 
 
 static void answer_operation(struct request *r, struct vm *vm, enum operation_outcome outcome)
 {
-    if (outcome == OUTCOME_OK) {
+    if (outcome == OUTCOME_OK && r->operation == OPERATION_SAVE) {
+        save_show(answer_begin(r), save_of(vm));
+        answer_end(r);
+    } else if (outcome == OUTCOME_OK) {
         vm_show(answer_begin(r), vm);
         answer_end(r);
     } else if (outcome == OUTCOME_SUPERSEDED) {

@@ -7,6 +7,7 @@
 #include "services/manager/console.h"
 #include "services/manager/event.h"
 #include "services/manager/request.h"
+#include "services/manager/saves.h"
 #include "services/manager/vm.h"
 #include "services/manager/vmm.h"
 #include "services/rt/sys.h"
@@ -58,7 +59,7 @@ struct vm *vm_allocate(const char *name)
         memset(vm, 0, sizeof(*vm));
         vm->generation = (uint32_t)++table->generation;
         vm->deadline_ns = DEADLINE_NEVER;
-        vm_schedule_init(&vm->schedule);
+        vm_schedule_init(&vm->settings.schedule);
         string_copy(vm->name, sizeof(vm->name), name);
         vm->is_used = 1;
         return vm;
@@ -136,6 +137,17 @@ static void send(struct vm *vm, enum vmm_message_type type)
                 err_name(err));
 }
 
+static void send_save(struct vm *vm)
+{
+    enum err err = vmm_send_image(vm, save_of(vm)->image);
+
+    if (err)
+        vm_fail(vm, ERROR_FAILED, "log show", "the vmm's channel takes no image: %s",
+                err_name(err));
+    else
+        send(vm, VMM_SAVE);
+}
+
 /* Returns the input that follows at once, or INPUT_CREATE for none. */
 static enum vm_input launch(struct vm *vm)
 {
@@ -166,14 +178,17 @@ static void emit_events(struct vm *vm, uint32_t actions)
         { ACT_EVENT_RESET, EVENT_VM_RESET, "started from the beginning" },
         { ACT_EVENT_PAUSED, EVENT_VM_PAUSED, "paused" },
         { ACT_EVENT_RESUMED, EVENT_VM_RESUMED, "resumed" },
+        { ACT_EVENT_RESTORED, EVENT_VM_RESTORED, "goes on from where it was saved" },
         { ACT_EVENT_DELETED, EVENT_VM_DELETED, "deleted" },
     };
 
-    if (actions & (ACT_EVENT_STARTED | ACT_EVENT_RESET))
+    if (actions & (ACT_EVENT_STARTED | ACT_EVENT_RESET | ACT_EVENT_RESTORED))
         vm->started_ns = sys_clock();
     for (unsigned i = 0; i < array_count(plain); i++)
         if (actions & plain[i].action)
             event_emit(plain[i].id, vm->name, NULL, "%s", plain[i].text);
+    if (actions & ACT_EVENT_SAVED)
+        event_emit(EVENT_VM_SAVED, vm->name, NULL, "saved as %s", save_of(vm)->name);
     if (actions & ACT_EVENT_STOPPED)
         emit_stopped(vm);
     if (actions & ACT_EVENT_DIED)
@@ -209,6 +224,8 @@ static enum vm_input perform(struct vm *vm, uint32_t actions)
         send(vm, VMM_PAUSE);
     if (actions & ACT_SEND_RESUME)
         send(vm, VMM_RESUME);
+    if (actions & ACT_SEND_SAVE)
+        send_save(vm);
     emit_events(vm, actions);
     if (actions & ACT_ANSWER_OLD_FAILED)
         request_operation_done(vm, OUTCOME_SUPERSEDED);
@@ -225,13 +242,19 @@ static enum vm_input perform(struct vm *vm, uint32_t actions)
 static uint64_t limit(const struct vm *vm)
 {
     const struct vm_machine *m = &vm->machine;
-    uint64_t memory = (vm->memory_bytes >> 20) * MEMORY_NS_PER_MIB;
+    uint64_t memory = (vm->settings.memory_bytes >> 20) * MEMORY_NS_PER_MIB;
 
     if (m->operation == OPERATION_NONE)
         return DEADLINE_NEVER;
     if (m->operation == OPERATION_PAUSE || m->operation == OPERATION_RESUME)
         return sys_clock() + ANSWER_LIMIT_NS;
     return sys_clock() + LAUNCH_LIMIT_NS + memory;
+}
+
+static bool has_ended(const struct vm_machine *before, const struct vm_machine *now,
+                      enum vm_operation operation)
+{
+    return before->operation == operation && now->operation != operation;
 }
 
 void vm_input(struct vm *vm, enum vm_input input)
@@ -243,18 +266,26 @@ void vm_input(struct vm *vm, enum vm_input input)
         if (before.operation != vm->machine.operation || before.phase != vm->machine.phase)
             vm->deadline_ns = limit(vm);
         input = perform(vm, actions);
+        if (has_ended(&before, &vm->machine, OPERATION_SAVE))
+            save_end(vm);
     } while (input != INPUT_CREATE && vm->is_used);
 }
 
 /* ---- after a restart of the manager ---- */
 
+bool vm_settings_are_good(const struct vm_settings *s)
+{
+    return s->kernel[sizeof(s->kernel) - 1] == 0 && s->initrd[sizeof(s->initrd) - 1] == 0 &&
+           s->cmdline[sizeof(s->cmdline) - 1] == 0 && s->modules[sizeof(s->modules) - 1] == 0 &&
+           (!s->modules[0] || module_list_is_good(s->modules)) && s->cpu_count >= 1 &&
+           s->cpu_count <= VMM_VCPUS_MAX && vm_schedule_is_good(&s->schedule);
+}
+
 static bool record_is_good(const struct vm *vm)
 {
     return vm_machine_is_good(&vm->machine) && vm->name[sizeof(vm->name) - 1] == 0 && vm->name[0] &&
-           vm->kernel[sizeof(vm->kernel) - 1] == 0 && vm->initrd[sizeof(vm->initrd) - 1] == 0 &&
-           vm->cmdline[sizeof(vm->cmdline) - 1] == 0 && vm->modules[sizeof(vm->modules) - 1] == 0 &&
-           (!vm->modules[0] || module_list_is_good(vm->modules)) && vm->cpu_count >= 1 &&
-           vm->cpu_count <= VMM_VCPUS_MAX && vm_schedule_is_good(&vm->schedule) &&
+           vm_settings_are_good(&vm->settings) &&
+           (vm->machine.operation != OPERATION_SAVE || save_of(vm)) &&
            vm->crash.cause[sizeof(vm->crash.cause) - 1] == 0;
 }
 

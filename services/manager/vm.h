@@ -26,12 +26,8 @@ struct vm_crash {
     struct vmm_end end;
 };
 
-struct vm {
-    uint32_t is_used;
-    uint32_t generation; /* one more each time the slot is used */
-    char name[PROGRAM_NAME_BYTES];
-    struct vm_machine machine;
-
+/* What a VM is made of; a save keeps a copy. */
+struct vm_settings {
     uint64_t memory_bytes;
     uint32_t type; /* enum vmm_guest_type */
     uint32_t cpu_count;
@@ -42,6 +38,15 @@ struct vm {
     char initrd[GRANT_NAME_BYTES]; /* empty: none */
     char cmdline[VMM_CMDLINE_BYTES];
     char modules[MODULE_LIST_BYTES]; /* empty: none */
+};
+
+struct vm {
+    uint32_t is_used;
+    uint32_t generation; /* one more each time the slot is used */
+    char name[PROGRAM_NAME_BYTES];
+    struct vm_machine machine;
+
+    struct vm_settings settings;
 
     handle_t budget, console;             /* from creation to deletion */
     handle_t partition, channel, process; /* while there is a vmm */
@@ -53,6 +58,7 @@ struct vm {
     uint64_t restart_ns[VM_RESTARTS_MAX];
     uint64_t restart_count;
     uint32_t has_exit_code, exit_code;
+    uint32_t save; /* 1 + slot of the save that is made of it, or that it began with; 0: none */
     struct vm_failure failure;
     struct vm_crash crash;
     uint32_t has_counters;
@@ -99,6 +105,8 @@ bool vm_service(unsigned slot);
 
 /* Operations whose limit has passed; returns the next limit. */
 uint64_t vm_deadlines(uint64_t now);
+
+bool vm_settings_are_good(const struct vm_settings *s);
 
 bool vm_is_live(const struct vm *vm); /* running or paused */
 

@@ -25,8 +25,7 @@ static const struct startup_grant *find_module(const char *name)
 }
 
 /* False when @r has been answered. */
-static bool module_is_there(struct request *r, const struct value *v, const char *name,
-                            uint64_t *bytes)
+static bool module_is_there(struct request *r, const struct value *v, const char *name)
 {
     const struct startup_grant *g = find_module(name);
 
@@ -40,23 +39,21 @@ static bool module_is_there(struct request *r, const struct value *v, const char
                      name);
         return false;
     }
-    *bytes += g->bytes;
     return true;
 }
 
-/* All files of a VM; their bytes are added up. */
-static bool files_are_there(struct request *r, const struct command_line *c, uint64_t *bytes)
+static bool files_are_there(struct request *r, const struct command_line *c)
 {
     const struct value *kernel = command_value(c, "kernel"), *initrd = command_value(c, "initrd");
     const struct value *modules = command_value(c, "modules");
     const char *list = modules->text;
     char name[GRANT_NAME_BYTES];
 
-    if (!module_is_there(r, kernel, kernel->text, bytes) ||
-        (initrd->is_set && !module_is_there(r, initrd, initrd->text, bytes)))
+    if (!module_is_there(r, kernel, kernel->text) ||
+        (initrd->is_set && !module_is_there(r, initrd, initrd->text)))
         return false;
     while (module_list_next(&list, name))
-        if (!module_is_there(r, modules, name, bytes))
+        if (!module_is_there(r, modules, name))
             return false;
     return true;
 }
@@ -89,12 +86,29 @@ static bool memory_is_good(struct request *r, const struct value *memory)
     return false;
 }
 
-/* Room in the table, a budget and the console region; false when @r has been answered. */
-static struct vm *reserve(struct request *r, const struct command_line *c, uint64_t module_bytes)
+static uint64_t file_bytes(const char *name)
 {
-    const struct value *name = command_value(c, "NAME"), *memory = command_value(c, "memory");
-    unsigned cpus = (unsigned)command_value(c, "cpus")->number;
-    uint64_t bytes = vmm_budget_bytes(memory->number, module_bytes, cpus);
+    const struct startup_grant *g = name[0] ? find_module(name) : NULL;
+
+    return g ? g->bytes : 0;
+}
+
+/* What the vmm maps to boot from; of a restored VM some may be missing. */
+static uint64_t all_file_bytes(const struct vm_settings *s)
+{
+    uint64_t bytes = file_bytes(s->kernel) + file_bytes(s->initrd);
+    const char *list = s->modules;
+    char name[GRANT_NAME_BYTES];
+
+    while (module_list_next(&list, name))
+        bytes += file_bytes(name);
+    return bytes;
+}
+
+struct vm *vm_command_reserve(struct request *r, const struct value *name,
+                              const struct vm_settings *s, const struct value *at)
+{
+    uint64_t bytes = vmm_budget_bytes(s->memory_bytes, all_file_bytes(s), s->cpu_count);
     struct vm *vm = vm_allocate(name->text);
 
     if (!vm) {
@@ -102,6 +116,7 @@ static struct vm *reserve(struct request *r, const struct command_line *c, uint6
                      VM_COUNT_MAX);
         return NULL;
     }
+    vm->settings = *s;
     enum err err = sys_budget_create(startup_handle("budget"), bytes, &vm->budget);
     if (!err)
         err = vmm_console_create(vm);
@@ -110,7 +125,7 @@ static struct vm *reserve(struct request *r, const struct command_line *c, uint6
     vmm_forget(vm);
     vm->is_used = 0;
     if (err == ERR_MEMORY)
-        answer_error(r, ERROR_NO_MEMORY, memory, "take less, or delete a VM",
+        answer_error(r, ERROR_NO_MEMORY, at, "take less, or delete a VM",
                      "%lu MiB are needed with what it takes to keep the VM, %lu MiB are free",
                      (bytes + sizeof(struct vmm_console) + MIB(1) - 1) >> 20,
                      host_free_bytes() >> 20);
@@ -120,28 +135,27 @@ static struct vm *reserve(struct request *r, const struct command_line *c, uint6
     return NULL;
 }
 
-static void fill(struct vm *vm, const struct command_line *c)
+static void fill(struct vm_settings *s, const struct command_line *c)
 {
     const struct value *ioapic = command_value(c, "ioapic");
 
-    vm->memory_bytes = command_value(c, "memory")->number;
-    vm->cpu_count = (uint32_t)command_value(c, "cpus")->number;
-    vm->type = (uint32_t)command_value(c, "type")->number;
-    vm->has_ioapic = ioapic->is_set ? (uint32_t)ioapic->number : IOAPIC_DEFAULT;
-    vm->restarts_on_crash = (uint32_t)command_value(c, "on-crash")->number;
-    string_copy(vm->kernel, sizeof(vm->kernel), command_value(c, "kernel")->text);
-    string_copy(vm->initrd, sizeof(vm->initrd), command_value(c, "initrd")->text);
-    string_copy(vm->cmdline, sizeof(vm->cmdline), command_value(c, "cmdline")->text);
-    string_copy(vm->modules, sizeof(vm->modules), command_value(c, "modules")->text);
+    s->memory_bytes = command_value(c, "memory")->number;
+    s->cpu_count = (uint32_t)command_value(c, "cpus")->number;
+    s->type = (uint32_t)command_value(c, "type")->number;
+    s->has_ioapic = ioapic->is_set ? (uint32_t)ioapic->number : IOAPIC_DEFAULT;
+    s->restarts_on_crash = (uint32_t)command_value(c, "on-crash")->number;
+    string_copy(s->kernel, sizeof(s->kernel), command_value(c, "kernel")->text);
+    string_copy(s->initrd, sizeof(s->initrd), command_value(c, "initrd")->text);
+    string_copy(s->cmdline, sizeof(s->cmdline), command_value(c, "cmdline")->text);
+    string_copy(s->modules, sizeof(s->modules), command_value(c, "modules")->text);
+    vm_schedule_init(&s->schedule);
 }
 
 static void create(struct request *r, const struct command_line *c)
 {
-    const struct value *name = command_value(c, "NAME");
-    struct vm_schedule schedule;
-    uint64_t module_bytes = 0;
+    static struct vm_settings settings; /* too large for the stack to be careless about */
+    const struct value *name = command_value(c, "NAME"), *memory = command_value(c, "memory");
 
-    vm_schedule_init(&schedule);
     if (vm_find(name->text)) {
         answer_error(r, ERROR_EXISTS, name, "vm list", "there is a VM named %s", name->text);
         return;
@@ -150,14 +164,13 @@ static void create(struct request *r, const struct command_line *c)
         answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
         return;
     }
-    if (!type_takes_files(r, c) || !memory_is_good(r, command_value(c, "memory")) ||
-        !files_are_there(r, c, &module_bytes) || !vm_schedule_take(r, c, &schedule))
+    fill(&settings, c);
+    if (!type_takes_files(r, c) || !memory_is_good(r, memory) || !files_are_there(r, c) ||
+        !vm_schedule_take(r, c, &settings.schedule))
         return;
-    struct vm *vm = reserve(r, c, module_bytes);
+    struct vm *vm = vm_command_reserve(r, name, &settings, memory);
     if (!vm)
         return;
-    fill(vm, c);
-    vm->schedule = schedule;
     request_wait_operation(r, vm, OPERATION_CREATE);
     vm_input(vm, INPUT_CREATE);
 }
@@ -175,6 +188,7 @@ static const struct {
     { COMMAND_VM_PAUSE, INPUT_PAUSE, OPERATION_PAUSE },
     { COMMAND_VM_RESUME, INPUT_RESUME, OPERATION_RESUME },
     { COMMAND_VM_DELETE, INPUT_DELETE, OPERATION_DELETE },
+    { COMMAND_VM_SAVE, INPUT_SAVE, OPERATION_SAVE },
 };
 
 /* What leads out of the state. */
@@ -195,7 +209,7 @@ static void refuse_state(struct request *r, const struct vm *vm)
                  vm_state_name(vm->machine.state));
 }
 
-static void change(struct request *r, struct vm *vm, unsigned which)
+static void change(struct request *r, struct vm *vm, unsigned which, const struct command_line *c)
 {
     enum vm_input input = changes[which].input;
 
@@ -212,6 +226,8 @@ static void change(struct request *r, struct vm *vm, unsigned which)
         answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
         return;
     }
+    if (input == INPUT_SAVE && !save_command_begin(r, vm, command_value(c, "as")))
+        return;
     request_wait_operation(r, vm, changes[which].operation);
     vm_input(vm, input);
 }
@@ -286,7 +302,7 @@ void vm_command(struct request *r, const struct command_line *c)
     }
     for (unsigned i = 0; i < array_count(changes); i++)
         if (changes[i].id == c->command->id) {
-            change(r, vm, i);
+            change(r, vm, i, c);
             return;
         }
     switch (c->command->id) {

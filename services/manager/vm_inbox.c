@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "services/manager/event.h"
 #include "services/manager/host.h"
+#include "services/manager/saves.h"
 #include "services/manager/vm.h"
 #include "services/manager/vmm.h"
 #include "services/rt/sys.h"
@@ -74,9 +75,21 @@ static void take_answer(struct vm *vm, uint32_t sequence, const struct vmm_answe
         vm_input(vm, INPUT_REFUSED);
         return;
     }
-    vm_input(vm, vm->sent_type == VMM_START   ? INPUT_STARTED
-                 : vm->sent_type == VMM_PAUSE ? INPUT_PAUSED
-                                              : INPUT_RESUMED);
+    switch (vm->sent_type) {
+    case VMM_START: vm_input(vm, INPUT_STARTED); break;
+    case VMM_PAUSE: vm_input(vm, INPUT_PAUSED); break;
+    case VMM_RESUME: vm_input(vm, INPUT_RESUMED); break;
+    default: misbehaved(vm, "answered a save without saying what it saved");
+    }
+}
+
+static void take_saved(struct vm *vm, uint32_t sequence, const struct vmm_saved *s)
+{
+    if (sequence != vm->sequence || vm->sent_type != VMM_SAVE ||
+        vm->machine.operation != OPERATION_SAVE)
+        return;
+    save_finish(vm, s);
+    vm_input(vm, INPUT_SAVED);
 }
 
 /* True when a crash now is to be followed by a restart; not too many in too short a time. */
@@ -85,7 +98,7 @@ static bool may_restart(struct vm *vm)
     uint64_t now = sys_clock();
     uint64_t oldest = vm->restart_ns[vm->restart_count % VM_RESTARTS_MAX];
 
-    if (!vm->restarts_on_crash || host_is_shutting_down())
+    if (!vm->settings.restarts_on_crash || host_is_shutting_down())
         return false;
     if (vm->restart_count >= VM_RESTARTS_MAX && now - oldest < VM_RESTART_WINDOW_NS) {
         event_emit(EVENT_VM_RESTART_GIVEN_UP, vm->name, NULL,
@@ -171,6 +184,8 @@ static void take_message(struct vm *vm, const struct vmm_message *m, const void 
         take_failure(vm, payload);
     else if (m->type == VMM_ANSWER && n >= sizeof(struct vmm_answer))
         take_answer(vm, m->sequence, payload);
+    else if (m->type == VMM_SAVED && n >= sizeof(struct vmm_saved))
+        take_saved(vm, m->sequence, payload);
     else if (m->type == VMM_ENDED && n >= sizeof(struct vmm_end))
         take_end(vm, payload);
     else if (m->type == VMM_PANIC && n >= sizeof(struct vmm_panic))
@@ -184,6 +199,7 @@ static bool take_messages(unsigned slot)
     static union {
         struct vmm_failure failure;
         struct vmm_answer answer;
+        struct vmm_saved saved;
         struct vmm_end end;
         struct vmm_panic panic;
     } payload; /* one manager thread; too large for its stack to be careless about */

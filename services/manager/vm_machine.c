@@ -48,12 +48,23 @@ static uint32_t answer(struct vm_machine *m, uint32_t answer_action)
     return is_waited_for ? answer_action : 0;
 }
 
+/* Operations whose failure changes nothing. */
+static bool leaves_it_be(const struct vm_machine *m)
+{
+    return m->operation == OPERATION_PAUSE || m->operation == OPERATION_RESUME ||
+           m->operation == OPERATION_SAVE;
+}
+
+/* Operations whose failure leaves no VM. */
+static bool makes_it(const struct vm_machine *m)
+{
+    return m->operation == OPERATION_CREATE || m->operation == OPERATION_RESTORE;
+}
+
 /* The guest has ended: a start had worked before it did, a pause or resume comes to nothing. */
 static uint32_t settle(struct vm_machine *m)
 {
-    bool was_pause = m->operation == OPERATION_PAUSE || m->operation == OPERATION_RESUME;
-
-    return answer(m, was_pause ? ACT_ANSWER_FAILED : ACT_ANSWER_OK);
+    return answer(m, leaves_it_be(m) ? ACT_ANSWER_FAILED : ACT_ANSWER_OK);
 }
 
 static uint32_t restart(struct vm_machine *m)
@@ -65,12 +76,11 @@ static uint32_t restart(struct vm_machine *m)
 
 /* ---- commands ---- */
 
-static uint32_t create(struct vm_machine *m)
+static uint32_t create(struct vm_machine *m, enum vm_operation operation)
 {
-    *m = (struct vm_machine){ .state = VM_CREATED,
-                              .phase = VMM_BOOTING,
-                              .operation = OPERATION_CREATE,
-                              .follow = FOLLOW_NOTHING };
+    *m = (struct vm_machine){
+        .state = VM_CREATED, .phase = VMM_BOOTING, .operation = operation, .follow = FOLLOW_NOTHING
+    };
     return ACT_LAUNCH;
 }
 
@@ -117,6 +127,12 @@ static uint32_t resume(struct vm_machine *m)
     return ACT_SEND_RESUME;
 }
 
+static uint32_t save(struct vm_machine *m)
+{
+    m->operation = OPERATION_SAVE;
+    return m->state == VM_RUNNING ? ACT_SEND_PAUSE : ACT_SEND_SAVE;
+}
+
 static uint32_t delete_vm(struct vm_machine *m)
 {
     m->operation = OPERATION_DELETE;
@@ -133,7 +149,7 @@ static uint32_t launch_failed(struct vm_machine *m)
     if (m->phase != VMM_BOOTING)
         return 0;
     m->phase = VMM_NONE;
-    if (m->operation == OPERATION_CREATE) {
+    if (makes_it(m)) {
         m->has_failed = 1;
         return drain(m, FOLLOW_DELETE);
     }
@@ -159,7 +175,7 @@ static uint32_t failed(struct vm_machine *m)
     if (!has_vmm(m))
         return 0;
     m->has_failed = 1;
-    if (m->operation == OPERATION_CREATE)
+    if (makes_it(m))
         return kill(m, FOLLOW_DELETE);
     uint32_t actions = kill(m, FOLLOW_NOTHING);
     if (was_booting && m->operation == OPERATION_START)
@@ -173,6 +189,11 @@ static uint32_t started(struct vm_machine *m)
 {
     bool is_reset = m->operation == OPERATION_RESET || m->operation == OPERATION_RESTART;
 
+    if (m->phase == VMM_UP && m->operation == OPERATION_RESTORE) {
+        m->is_born = 1;
+        m->state = VM_RUNNING;
+        return ACT_EVENT_CREATED | ACT_EVENT_RESTORED | answer(m, ACT_ANSWER_OK);
+    }
     if (m->phase != VMM_UP || (m->operation != OPERATION_START && !is_reset))
         return 0;
     m->state = VM_RUNNING;
@@ -185,6 +206,8 @@ static uint32_t paused(struct vm_machine *m)
     if (m->phase != VMM_UP || m->state != VM_RUNNING)
         return 0;
     m->state = VM_PAUSED;
+    if (m->operation == OPERATION_SAVE)
+        return ACT_EVENT_PAUSED | ACT_SEND_SAVE;
     return ACT_EVENT_PAUSED | (m->operation == OPERATION_PAUSE ? answer(m, ACT_ANSWER_OK) : 0);
 }
 
@@ -196,11 +219,18 @@ static uint32_t resumed(struct vm_machine *m)
     return ACT_EVENT_RESUMED | (m->operation == OPERATION_RESUME ? answer(m, ACT_ANSWER_OK) : 0);
 }
 
+static uint32_t saved(struct vm_machine *m)
+{
+    if (m->phase != VMM_UP || m->operation != OPERATION_SAVE)
+        return 0;
+    return ACT_EVENT_SAVED | answer(m, ACT_ANSWER_OK);
+}
+
 static uint32_t refused(struct vm_machine *m)
 {
     if (m->phase != VMM_UP || m->operation == OPERATION_NONE)
         return 0;
-    if (m->operation == OPERATION_PAUSE || m->operation == OPERATION_RESUME)
+    if (leaves_it_be(m))
         return answer(m, ACT_ANSWER_FAILED);
     return failed(m);
 }
@@ -211,6 +241,8 @@ static uint32_t guest_off(struct vm_machine *m)
 {
     if (m->phase != VMM_UP)
         return 0;
+    if (makes_it(m))
+        return failed(m);
     uint32_t actions = settle(m);
     return actions | kill(m, FOLLOW_NOTHING) | stop(m);
 }
@@ -219,6 +251,8 @@ static uint32_t guest_reset(struct vm_machine *m)
 {
     if (m->phase != VMM_UP)
         return 0;
+    if (makes_it(m))
+        return failed(m);
     uint32_t actions = settle(m);
     return actions | kill(m, FOLLOW_LAUNCH) | restart(m);
 }
@@ -227,6 +261,8 @@ static uint32_t guest_crashed(struct vm_machine *m, bool restarts)
 {
     if (m->phase != VMM_UP)
         return 0;
+    if (makes_it(m))
+        return failed(m);
     uint32_t actions = settle(m) | ACT_EVENT_CRASHED;
     if (restarts)
         return actions | kill(m, FOLLOW_LAUNCH) | restart(m);
@@ -237,7 +273,7 @@ static uint32_t vmm_died(struct vm_machine *m, bool restarts)
 {
     uint32_t actions = ACT_RELEASE | ACT_EVENT_DIED;
 
-    if (m->operation == OPERATION_CREATE) {
+    if (makes_it(m)) {
         m->has_failed = 1;
         return actions | drain(m, FOLLOW_DELETE);
     }
@@ -281,7 +317,7 @@ static uint32_t deadline(struct vm_machine *m)
 {
     if (m->operation == OPERATION_NONE)
         return 0;
-    if (m->operation == OPERATION_PAUSE || m->operation == OPERATION_RESUME)
+    if (leaves_it_be(m))
         return answer(m, ACT_ANSWER_FAILED);
     if (has_vmm(m))
         return failed(m);
@@ -299,19 +335,22 @@ static uint32_t deadline(struct vm_machine *m)
 uint32_t vm_machine_step(struct vm_machine *m, enum vm_input input)
 {
     switch (input) {
-    case INPUT_CREATE: return create(m);
+    case INPUT_CREATE: return create(m, OPERATION_CREATE);
+    case INPUT_RESTORE: return create(m, OPERATION_RESTORE);
     case INPUT_START: return start(m);
     case INPUT_POWEROFF: return poweroff(m);
     case INPUT_RESET: return launch_again(m, OPERATION_RESET);
     case INPUT_PAUSE: return pause(m);
     case INPUT_RESUME: return resume(m);
     case INPUT_DELETE: return delete_vm(m);
+    case INPUT_SAVE: return save(m);
     case INPUT_LAUNCH_FAILED: return launch_failed(m);
     case INPUT_READY: return ready(m);
     case INPUT_FAILED: return failed(m);
     case INPUT_STARTED: return started(m);
     case INPUT_PAUSED: return paused(m);
     case INPUT_RESUMED: return resumed(m);
+    case INPUT_SAVED: return saved(m);
     case INPUT_REFUSED: return refused(m);
     case INPUT_GUEST_OFF: return guest_off(m);
     case INPUT_GUEST_RESET: return guest_reset(m);
@@ -332,6 +371,7 @@ bool vm_machine_allows(const struct vm_machine *m, enum vm_input input)
     switch (input) {
     case INPUT_START:
     case INPUT_DELETE: return bit & (1u << VM_CREATED | 1u << VM_STOPPED | 1u << VM_CRASHED);
+    case INPUT_SAVE:
     case INPUT_POWEROFF: return bit & (1u << VM_RUNNING | 1u << VM_PAUSED);
     case INPUT_RESET: return bit & (1u << VM_RUNNING | 1u << VM_PAUSED | 1u << VM_CRASHED);
     case INPUT_PAUSE: return bit & (1u << VM_RUNNING);

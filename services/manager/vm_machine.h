@@ -27,6 +27,8 @@ enum vm_operation {
     OPERATION_PAUSE,
     OPERATION_RESUME,
     OPERATION_DELETE,
+    OPERATION_SAVE,    /* a pause, if it runs, and then the save */
+    OPERATION_RESTORE, /* as a create and a start, from an image */
     OPERATION_END,
 };
 
@@ -50,12 +52,15 @@ enum vm_input {
     INPUT_PAUSE,
     INPUT_RESUME,
     INPUT_DELETE,
+    INPUT_SAVE,
+    INPUT_RESTORE,
     INPUT_LAUNCH_FAILED, /* the kernel refused a part of the vmm */
     INPUT_READY,
     INPUT_FAILED,  /* the vmm could not build the VM, or broke the protocol */
     INPUT_STARTED, /* answers of the vmm */
     INPUT_PAUSED,
     INPUT_RESUMED,
+    INPUT_SAVED,
     INPUT_REFUSED,   /* the vmm answered the operation with an error */
     INPUT_GUEST_OFF, /* the guest ended: by itself, */
     INPUT_GUEST_RESET,
@@ -68,29 +73,32 @@ enum vm_input {
 };
 
 /* Actions, done in the order of their bits. */
-#define ACT_RELEASE       (1u << 0) /* keep its counters, close what belonged to the vmm */
-#define ACT_KILL          (1u << 1) /* kill the vmm; VMM_GONE comes later */
-#define ACT_DRAIN         (1u << 2) /* say INPUT_DRAINED once the budget is empty */
-#define ACT_LAUNCH        (1u << 3) /* make a vmm */
-#define ACT_SEND_START    (1u << 4)
-#define ACT_SEND_PAUSE    (1u << 5)
-#define ACT_SEND_RESUME   (1u << 6)
-#define ACT_EVENT_CREATED (1u << 7)
-#define ACT_EVENT_STARTED (1u << 8)
-#define ACT_EVENT_RESET   (1u << 9)
-#define ACT_EVENT_PAUSED  (1u << 10)
-#define ACT_EVENT_RESUMED (1u << 11)
-#define ACT_EVENT_STOPPED (1u << 12)
-#define ACT_EVENT_DIED    (1u << 13) /* the vmm ended unasked: vmm-died, program-ended */
-#define ACT_EVENT_CRASHED (1u << 14)
-#define ACT_EVENT_DELETED (1u << 15)
+#define ACT_RELEASE        (1u << 0) /* keep its counters, close what belonged to the vmm */
+#define ACT_KILL           (1u << 1) /* kill the vmm; VMM_GONE comes later */
+#define ACT_DRAIN          (1u << 2) /* say INPUT_DRAINED once the budget is empty */
+#define ACT_LAUNCH         (1u << 3) /* make a vmm */
+#define ACT_SEND_START     (1u << 4)
+#define ACT_SEND_PAUSE     (1u << 5)
+#define ACT_SEND_RESUME    (1u << 6)
+#define ACT_SEND_SAVE      (1u << 7)
+#define ACT_EVENT_CREATED  (1u << 8)
+#define ACT_EVENT_STARTED  (1u << 9)
+#define ACT_EVENT_RESET    (1u << 10)
+#define ACT_EVENT_PAUSED   (1u << 11)
+#define ACT_EVENT_RESUMED  (1u << 12)
+#define ACT_EVENT_SAVED    (1u << 13)
+#define ACT_EVENT_RESTORED (1u << 14)
+#define ACT_EVENT_STOPPED  (1u << 15)
+#define ACT_EVENT_DIED     (1u << 16) /* the vmm ended unasked: vmm-died, program-ended */
+#define ACT_EVENT_CRASHED  (1u << 17)
+#define ACT_EVENT_DELETED  (1u << 18)
 /* Whoever waited for another operation: it came to nothing. */
-#define ACT_ANSWER_OLD_FAILED (1u << 16)
-#define ACT_ANSWER_OK         (1u << 17)
-#define ACT_ANSWER_FAILED     (1u << 18)
-#define ACT_FORGET            (1u << 19) /* close the rest, free the slot */
+#define ACT_ANSWER_OLD_FAILED (1u << 19)
+#define ACT_ANSWER_OK         (1u << 20)
+#define ACT_ANSWER_FAILED     (1u << 21)
+#define ACT_FORGET            (1u << 22) /* close the rest, free the slot */
 
-/* Whether @input, a command (INPUT_START to INPUT_DELETE), can be done in @m's state. */
+/* Whether @input, a command (INPUT_START to INPUT_SAVE), can be done in @m's state. */
 bool vm_machine_allows(const struct vm_machine *m, enum vm_input input);
 
 /* True when commands must wait for the operation in progress; a poweroff waits less. */

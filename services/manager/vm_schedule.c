@@ -69,7 +69,7 @@ bool vm_schedule_take(struct request *r, const struct command_line *c, struct vm
 
 void vm_set_command(struct request *r, struct vm *vm, const struct command_line *c)
 {
-    struct vm_schedule schedule = vm->schedule;
+    struct vm_schedule schedule = vm->settings.schedule;
 
     if (!command_value(c, "pin")->is_set && !command_value(c, "weight")->is_set &&
         !command_value(c, "cap")->is_set) {
@@ -78,7 +78,7 @@ void vm_set_command(struct request *r, struct vm *vm, const struct command_line 
     }
     if (!vm_schedule_take(r, c, &schedule))
         return;
-    vm->schedule = schedule;
+    vm->settings.schedule = schedule;
     enum err err = vmm_schedule(vm);
     if (err) {
         answer_error(r, ERROR_FAILED, NULL, "vm show", "the kernel refused: %s", err_name(err));

@@ -44,8 +44,8 @@ static void summary(struct json *j, const struct vm *vm)
 {
     json_field_string(j, "name", vm->name);
     json_field_string(j, "state", vm_state_name(vm->machine.state));
-    json_field_number(j, "cpus", vm->cpu_count);
-    json_field_number(j, "memory_bytes", vm->memory_bytes);
+    json_field_number(j, "cpus", vm->settings.cpu_count);
+    json_field_number(j, "memory_bytes", vm->settings.memory_bytes);
     json_field_number(j, "uptime_ns", vm_is_live(vm) ? sys_clock() - vm->started_ns : 0);
     if (vm->has_exit_code)
         json_field_number(j, "exit_code", vm->exit_code);
@@ -150,7 +150,7 @@ static void crash(struct json *j, const struct vm *vm, const struct vcpu_info *i
 
 static void modules(struct json *j, const struct vm *vm)
 {
-    const char *list = vm->modules;
+    const char *list = vm->settings.modules;
     char name[GRANT_NAME_BYTES];
 
     json_list_begin(j);
@@ -169,18 +169,18 @@ void vm_show(struct json *j, const struct vm *vm)
         info = vm->counters;
     json_object_begin(j);
     summary(j, vm);
-    json_field_string(j, "kernel", vm->kernel);
-    if (vm->initrd[0])
-        json_field_string(j, "initrd", vm->initrd);
+    json_field_string(j, "kernel", vm->settings.kernel);
+    if (vm->settings.initrd[0])
+        json_field_string(j, "initrd", vm->settings.initrd);
     else
         json_field_null(j, "initrd");
-    json_field_string(j, "cmdline", vm->cmdline);
-    json_field_string(j, "type", guest_type_name(vm->type));
+    json_field_string(j, "cmdline", vm->settings.cmdline);
+    json_field_string(j, "type", guest_type_name(vm->settings.type));
     json_key(j, "modules");
     modules(j, vm);
-    json_field_string(j, "ioapic", vm->has_ioapic ? "on" : "off");
-    json_field_string(j, "on_crash", vm->restarts_on_crash ? "restart" : "stop");
-    vm_schedule_show(j, &vm->schedule);
+    json_field_string(j, "ioapic", vm->settings.has_ioapic ? "on" : "off");
+    json_field_string(j, "on_crash", vm->settings.restarts_on_crash ? "restart" : "stop");
+    vm_schedule_show(j, &vm->settings.schedule);
     json_key(j, "exits");
     vm_exits(j, info.exits);
     json_key(j, "vcpus");

@@ -40,7 +40,7 @@ void vm_vcpus(struct json *j, const struct vm *vm)
     struct vcpu_info room;
 
     json_list_begin(j);
-    for (unsigned i = 0; i < vm->cpu_count; i++) {
+    for (unsigned i = 0; i < vm->settings.cpu_count; i++) {
         const struct vcpu_info *info = ask(vm, i, &room);
 
         json_object_begin(j);
@@ -63,7 +63,7 @@ void vm_vcpus_brief(struct json *j, const struct vm *vm)
     struct vcpu_info room;
 
     json_list_begin(j);
-    for (unsigned i = 0; i < vm->cpu_count; i++) {
+    for (unsigned i = 0; i < vm->settings.cpu_count; i++) {
         const struct vcpu_info *info = ask(vm, i, &room);
 
         json_object_begin(j);

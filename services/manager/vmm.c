@@ -7,6 +7,7 @@
 #include "lib/ring.h"
 #include "lib/string.h"
 #include "services/manager/host.h"
+#include "services/manager/saves.h"
 #include "services/manager/vmm.h"
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
@@ -65,7 +66,7 @@ uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes, unsigned
 
 static void fill_modules(const struct vm *vm, struct vmm_config *c)
 {
-    const char *list = vm->modules;
+    const char *list = vm->settings.modules;
 
     while (c->module_count < VMM_MODULES_MAX &&
            module_list_next(&list, c->modules[c->module_count].name)) {
@@ -77,21 +78,22 @@ static void fill_modules(const struct vm *vm, struct vmm_config *c)
 
 static void fill_config(const struct vm *vm, struct vmm_config *c)
 {
-    const struct startup_grant *kernel = startup_grant(vm->kernel);
-    const struct startup_grant *initrd = vm->initrd[0] ? startup_grant(vm->initrd) : NULL;
+    const struct startup_grant *kernel = startup_grant(vm->settings.kernel);
+    const struct startup_grant *initrd =
+        vm->settings.initrd[0] ? startup_grant(vm->settings.initrd) : NULL;
 
     memset(c, 0, sizeof(*c));
     c->version = 1;
-    c->type = vm->type;
-    c->memory_bytes = vm->memory_bytes;
+    c->type = vm->settings.type;
+    c->memory_bytes = vm->settings.memory_bytes;
     c->kernel_bytes = kernel ? kernel->bytes : 0;
     c->initrd_bytes = initrd ? initrd->bytes : 0;
     c->utc_base_ns = host_utc_base_ns();
-    c->cpu_count = vm->cpu_count;
-    c->has_ioapic = vm->has_ioapic;
+    c->cpu_count = vm->settings.cpu_count;
+    c->has_ioapic = vm->settings.has_ioapic;
     string_copy(c->name, sizeof(c->name), vm->name);
-    string_copy(c->kernel_name, sizeof(c->kernel_name), vm->kernel);
-    string_copy(c->cmdline, sizeof(c->cmdline), vm->cmdline);
+    string_copy(c->kernel_name, sizeof(c->kernel_name), vm->settings.kernel);
+    string_copy(c->cmdline, sizeof(c->cmdline), vm->settings.cmdline);
     fill_modules(vm, c);
 }
 
@@ -134,7 +136,7 @@ static void add_module(struct process_create *p, struct process_grant *grants, c
 static void add_modules(struct process_create *p, struct process_grant *grants, const struct vm *vm)
 {
     char grant[GRANT_NAME_BYTES], file[GRANT_NAME_BYTES];
-    const char *list = vm->modules;
+    const char *list = vm->settings.modules;
 
     for (unsigned i = 0; i < VMM_MODULES_MAX && module_list_next(&list, file); i++) {
         format(grant, sizeof(grant), VMM_GRANT_MODULE, i);
@@ -144,9 +146,9 @@ static void add_modules(struct process_create *p, struct process_grant *grants, 
 
 static enum err make_process(struct vm *vm, handle_t control, handle_t config)
 {
-    struct process_grant grants[7 + VMM_MODULES_MAX];
+    struct process_grant grants[8 + VMM_MODULES_MAX];
     struct process_create p = { .budget = vm->budget,
-                                .weight = vm->schedule.weight,
+                                .weight = vm->settings.schedule.weight,
                                 .grants = grants };
 
     string_copy(p.program, sizeof(p.program), "vmm");
@@ -158,10 +160,13 @@ static enum err make_process(struct vm *vm, handle_t control, handle_t config)
     add_grant(&p, grants, VMM_GRANT_CONSOLE, GRANT_REGION, vm->console, RIGHT_READ | RIGHT_WRITE,
               sizeof(struct vmm_console));
     add_grant(&p, grants, VMM_GRANT_PARTITION, GRANT_PARTITION, vm->partition, RIGHT_ALL,
-              vm->memory_bytes);
-    add_module(&p, grants, VMM_GRANT_KERNEL, vm->kernel);
-    if (vm->initrd[0])
-        add_module(&p, grants, VMM_GRANT_INITRD, vm->initrd);
+              vm->settings.memory_bytes);
+    if (vm->machine.operation == OPERATION_RESTORE && save_of(vm))
+        add_grant(&p, grants, VMM_GRANT_IMAGE, GRANT_REGION, save_of(vm)->image, RIGHT_READ,
+                  save_of(vm)->bytes);
+    add_module(&p, grants, VMM_GRANT_KERNEL, vm->settings.kernel);
+    if (vm->settings.initrd[0])
+        add_module(&p, grants, VMM_GRANT_INITRD, vm->settings.initrd);
     add_modules(&p, grants, vm);
     return sys_process_create(&p, &vm->process);
 }
@@ -221,7 +226,7 @@ enum err vmm_launch(struct vm *vm)
 {
     handle_t ends[2] = { HANDLE_NONE, HANDLE_NONE }, config = HANDLE_NONE;
     const char *what = "partition";
-    enum err err = sys_partition_create(vm->budget, vm->memory_bytes, &vm->partition);
+    enum err err = sys_partition_create(vm->budget, vm->settings.memory_bytes, &vm->partition);
 
     if (err)
         return launch_failed(vm, err, what);
@@ -269,6 +274,11 @@ enum err vmm_send(struct vm *vm, enum vmm_message_type type)
     return sys_channel_signal(vm->channel);
 }
 
+enum err vmm_send_image(const struct vm *vm, handle_t image)
+{
+    return sys_channel_send_handle(vm->channel, image, RIGHT_READ | RIGHT_WRITE);
+}
+
 enum err vmm_receive(struct vm *vm, struct vmm_message *m, void *payload, size_t capacity,
                      size_t *n)
 {
@@ -301,13 +311,13 @@ enum err vmm_receive(struct vm *vm, struct vmm_message *m, void *payload, size_t
 /* vCPUs exist once the vmm is ready; then it is told again. */
 enum err vmm_schedule(const struct vm *vm)
 {
-    const struct vm_schedule *s = &vm->schedule;
+    const struct vm_schedule *s = &vm->settings.schedule;
     enum err err = OK;
 
     if (vm->process == HANDLE_NONE || vm->machine.phase == VMM_ENDING)
         return OK;
     err = sys_process_schedule(vm->process, s->weight, s->cap_percent);
-    for (unsigned i = 0; !err && i < vm->cpu_count; i++) {
+    for (unsigned i = 0; !err && i < vm->settings.cpu_count; i++) {
         err = sys_vcpu_pin(vm->partition, i, cpu_list_at(&s->pin, i));
         if (err == ERR_NOT_FOUND)
             return OK;
@@ -338,7 +348,7 @@ static unsigned crashed_vcpu(const struct vm *vm)
 {
     unsigned index = vm->crash.has_registers ? vm->crash.end.vcpu_index : 0;
 
-    return index < vm->cpu_count ? index : 0;
+    return index < vm->settings.cpu_count ? index : 0;
 }
 
 enum err vmm_counters(const struct vm *vm, struct vcpu_info *out)
@@ -347,7 +357,7 @@ enum err vmm_counters(const struct vm *vm, struct vcpu_info *out)
     unsigned shown = crashed_vcpu(vm);
     enum err err = vmm_vcpu_info(vm, shown, out);
 
-    for (unsigned i = 0; !err && i < vm->cpu_count; i++) {
+    for (unsigned i = 0; !err && i < vm->settings.cpu_count; i++) {
         if (i == shown)
             continue;
         err = vmm_vcpu_info(vm, i, &other);

@@ -12,8 +12,10 @@ uint64_t vmm_budget_bytes(uint64_t memory_bytes, uint64_t module_bytes, unsigned
 /* Makes partition, channel and process. On error nothing is left, and vm->failure says why. */
 enum err vmm_launch(struct vm *vm) MUST_CHECK;
 
-/* Sends VMM_START, VMM_PAUSE or VMM_RESUME. */
+/* Sends VMM_START, VMM_PAUSE, VMM_RESUME, or VMM_SAVE, before which vmm_send_image() goes. */
 enum err vmm_send(struct vm *vm, enum vmm_message_type type) MUST_CHECK;
+
+enum err vmm_send_image(const struct vm *vm, handle_t image) MUST_CHECK;
 
 /* Tells the kernel what vm->schedule says, as far as there is a vmm with vCPUs by now. */
 enum err vmm_schedule(const struct vm *vm) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
 #include "services/rt/sys.h"
+#include "services/vmm/save.h"
 
 enum err control_open(struct control *c)
 {
@@ -44,6 +45,33 @@ static void answer(struct control *c, uint32_t sequence, enum err err)
     control_send(c, VMM_ANSWER, sequence, &a, sizeof(a));
 }
 
+/* The region that was sent with the message: the last one, should others have been left. */
+static handle_t take_image(const struct control *c)
+{
+    handle_t image = HANDLE_NONE, next;
+
+    while (sys_channel_take_handle(c->channel, &next) == OK) {
+        if (image != HANDLE_NONE)
+            sys_handle_close(image);
+        image = next;
+    }
+    return image;
+}
+
+static void save(struct control *c, struct machine *m, uint32_t sequence)
+{
+    struct vmm_saved saved;
+    handle_t image = take_image(c);
+    enum err err = image == HANDLE_NONE ? ERR_HANDLE : machine_save(m, image, &saved);
+
+    if (image != HANDLE_NONE)
+        sys_handle_close(image);
+    if (err)
+        answer(c, sequence, err);
+    else
+        control_send(c, VMM_SAVED, sequence, &saved, sizeof(saved));
+}
+
 static void obey(struct control *c, struct machine *m, const struct vmm_message *message)
 {
     uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
@@ -58,6 +86,7 @@ static void obey(struct control *c, struct machine *m, const struct vmm_message 
         machine_pause(m);
         c->pause_sequence = message->sequence; /* answered when all vCPUs have parked */
         break;
+    case VMM_SAVE: save(c, m, message->sequence); break;
     default: answer(c, message->sequence, ERR_UNSUPPORTED);
     }
 }

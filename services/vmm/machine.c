@@ -7,6 +7,7 @@
 #include "services/vmm/acpi_tables.h"
 #include "services/vmm/loader/loader.h"
 #include "services/vmm/machine.h"
+#include "services/vmm/save.h"
 
 /* ---- the console region ---- */
 
@@ -184,18 +185,49 @@ static enum err make_vcpus(struct machine *m, struct loader_failure *why)
     return OK;
 }
 
+static enum err make_processors(struct machine *m, struct loader_failure *why)
+{
+    enum err err = m->config->has_ioapic ? sys_ioapic_create(m->partition) : OK;
+
+    return err ? err : make_vcpus(m, why);
+}
+
+/* The machine as its firmware and loader leave it. */
+static enum err boot(struct machine *m, struct loader_failure *why)
+{
+    struct acpi_machine acpi = { m->config->cpu_count, m->config->has_ioapic };
+    struct vcpu_state state;
+    enum err err = load_kernel(m, &state, why);
+
+    if (!err)
+        err = acpi_write_tables(&m->memory, &acpi);
+    if (!err)
+        err = acpi_write_reset_vector(&m->memory);
+    if (!err)
+        err = make_processors(m, why);
+    if (!err)
+        err = sys_vcpu_set(m->vcpus[0].handle, &state);
+    return err;
+}
+
+/* The machine as it was saved. */
+static enum err restore(struct machine *m, struct loader_failure *why)
+{
+    const struct startup_grant *image = startup_grant(VMM_GRANT_IMAGE);
+    enum err err = make_processors(m, why);
+
+    return err ? err : machine_restore(m, image->handle, image->bytes, why);
+}
+
 enum err machine_build(struct machine *m, struct loader_failure *why)
 {
     const void *config;
     uint64_t bytes;
-    struct vcpu_state state;
-    struct acpi_machine acpi;
     enum err err = map_grant(VMM_GRANT_CONFIG, PROT_READ, &config, &bytes);
 
     if (err)
         return err;
     m->config = config;
-    acpi = (struct acpi_machine){ m->config->cpu_count, m->config->has_ioapic };
     err = make_devices(m);
     if (err)
         return err;
@@ -203,18 +235,7 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
     if (err)
         return loader_fail(why, err, "give it less memory, or delete another VM",
                            "no memory for the VM's %lu MiB", m->config->memory_bytes >> 20);
-    err = load_kernel(m, &state, why);
-    if (!err)
-        err = acpi_write_tables(&m->memory, &acpi);
-    if (!err)
-        err = acpi_write_reset_vector(&m->memory);
-    if (!err && m->config->has_ioapic)
-        err = sys_ioapic_create(m->partition);
-    if (!err)
-        err = make_vcpus(m, why);
-    if (!err)
-        err = sys_vcpu_set(m->vcpus[0].handle, &state);
-    return err;
+    return startup_grant(VMM_GRANT_IMAGE) ? restore(m, why) : boot(m, why);
 }
 
 /* ---- states ---- */

@@ -29,6 +29,9 @@ struct object {
         struct object *signal;
         unsigned bit;
     } bound[6];
+    bool is_image;          /* REGION */
+    struct object *sent[8]; /* CHANNEL: to the vmm */
+    unsigned sent_count;
     uint32_t pins[VMM_VCPUS_MAX]; /* PARTITION */
     /* PROCESS */
     uint64_t weight, cap;
@@ -39,7 +42,7 @@ struct object {
     unsigned granted_count;
     struct object *channel, *config, *console;
     struct ring out, in;
-    bool was_ready, must_end;
+    bool was_ready, must_end, has_image;
     struct object *next;
 };
 
@@ -84,6 +87,8 @@ static void put(struct object *o)
         return;
     if (o->kind == BUDGET && o->used)
         abort(); /* objects hold their budget */
+    while (o->sent_count)
+        put(o->sent[--o->sent_count]);
     struct object *budget = o->budget;
     if (budget) {
         uncharge(budget, o->charged);
@@ -320,6 +325,30 @@ enum err sys_region_create(handle_t budget, uint64_t bytes, handle_t *out)
     return make_handle(b ? make(REGION, b, round_up(bytes, PAGE_BYTES), bytes) : NULL, out);
 }
 
+enum err sys_image_create(handle_t budget, uint64_t bytes, handle_t *out)
+{
+    enter();
+    struct object *b = find(budget, BUDGET);
+    struct object *o = b ? make(REGION, b, round_up(bytes, PAGE_BYTES), 0) : NULL;
+    if (o)
+        o->is_image = true;
+    return make_handle(o, out);
+}
+
+enum err sys_channel_send_handle(handle_t h, handle_t sent, uint32_t rights)
+{
+    enter();
+    struct object *o = find(h, CHANNEL), *s = find(sent, 0);
+    (void)rights;
+    if (!o || !s)
+        return ERR_HANDLE;
+    if (o->sent_count == array_count(o->sent))
+        return ERR_FULL;
+    s->refs++;
+    o->sent[o->sent_count++] = s;
+    return OK;
+}
+
 enum err sys_region_map(handle_t h, uint64_t offset, uint64_t bytes, unsigned prot, void **out)
 {
     enter();
@@ -327,6 +356,8 @@ enum err sys_region_map(handle_t h, uint64_t offset, uint64_t bytes, unsigned pr
     struct object *o = find(h, REGION);
     if (!o)
         return ERR_HANDLE;
+    if (o->is_image)
+        return ERR_RIGHTS;
     if (!range_fits(offset, bytes, round_up(o->bytes, PAGE_BYTES)))
         return ERR_ARGUMENT;
     *out = o->memory + offset;
@@ -460,6 +491,8 @@ enum err sys_process_create(const struct process_create *p, handle_t *out)
             o->config = g;
         if (!strcmp(p->grants[i].name, VMM_GRANT_CONSOLE))
             o->console = g;
+        if (!strcmp(p->grants[i].name, VMM_GRANT_IMAGE))
+            o->has_image = g->is_image;
     }
     if (ring_attach_reader(&o->in, o->channel->memory, RING_DATA) ||
         ring_attach_writer(&o->out, o->channel->memory + RING_BYTES, RING_DATA))
@@ -734,6 +767,22 @@ static void vmm_first_step(struct object *p)
     }
 }
 
+/* Takes the image and says that a partition and two vCPUs are in it. */
+static void vmm_save(struct object *p, uint32_t sequence)
+{
+    struct vmm_saved s = { .type_count = 2 };
+
+    if (p->channel->sent_count != 1 || !p->channel->sent[0]->is_image)
+        abort();
+    put(p->channel->sent[--p->channel->sent_count]);
+    s.types[0].type = 1;
+    s.types[0].count = 1;
+    s.types[0].checksum = 77;
+    s.types[1].type = 4;
+    s.types[1].count = 2;
+    vmm_send(p, VMM_SAVED, sequence, &s, sizeof(s));
+}
+
 static void vmm_read(struct object *p)
 {
     struct ring_packet h;
@@ -746,6 +795,10 @@ static void vmm_read(struct object *p)
             abort();
         ring_advance(&p->in, &h);
         (void)!ring_commit(&p->in);
+        if (m.type == VMM_SAVE && p->behaviour == VMM_GOOD) {
+            vmm_save(p, m.sequence);
+            continue;
+        }
         if (p->behaviour != VMM_DEAF)
             vmm_send(p, VMM_ANSWER, m.sequence, &a, sizeof(a));
     }
@@ -805,6 +858,11 @@ struct vmm_console *fake_vmm_console(const char *name)
 const struct vmm_config *fake_vmm_config(const char *name)
 {
     return (const void *)vmm(name)->config->memory;
+}
+
+bool fake_vmm_has_image(const char *name)
+{
+    return vmm(name)->has_image;
 }
 
 unsigned fake_vmm_weight(const char *name)

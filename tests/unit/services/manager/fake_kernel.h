@@ -62,6 +62,8 @@ unsigned fake_handle_count(void);
 /* ---- the vmm of VM @name ---- */
 struct vmm_console *fake_vmm_console(const char *name);
 const struct vmm_config *fake_vmm_config(const char *name);
+bool fake_vmm_has_image(const char *name); /* it was made to restore a VM */
+
 /* What the scheduler was told. */
 unsigned fake_vmm_weight(const char *name);
 unsigned fake_vmm_cap(const char *name);

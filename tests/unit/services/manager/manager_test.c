@@ -392,6 +392,105 @@ TEST(what_cannot_be_set_is_refused_and_changes_nothing)
     EXPECT_HAS(fake_ask("vm show web"), "\"pin\":null,\"weight\":100,\"cap\":0,");
 }
 
+TEST(a_vm_is_saved_and_restored_and_leaves_nothing)
+{
+    fake_boot(NULL);
+    uint64_t used = fake_budget_used();
+    unsigned handles = fake_handle_count();
+
+    EXPECT_HAS(fake_ask(CREATE " cmdline=hello pin=1"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm start web"), "\"ok\":true");
+    const char *saved = fake_ask("vm save web as=s");
+    EXPECT_HAS(saved,
+               "\"result\":{\"name\":\"s\",\"vm\":\"web\",\"cpus\":1,\"memory_bytes\":67108864,");
+    EXPECT_HAS(saved,
+               "\"records\":[{\"type\":\"partition\",\"count\":1,\"bytes\":0,\"checksum\":77},"
+               "{\"type\":\"cpu\",\"count\":2,");
+    EXPECT_HAS(fake_ask("vm show web"), "\"state\":\"paused\"");
+    EXPECT_HAS(fake_ask("vm poweroff web"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm delete web"), "\"ok\":true");
+    fake_restart_manager();
+    fake_run();
+    EXPECT_HAS(fake_ask("vm saves"), "[{\"name\":\"s\",\"vm\":\"web\",");
+    EXPECT_HAS(fake_ask("vm restore s name=a"), "\"name\":\"a\",\"state\":\"running\"");
+    EXPECT_HAS(fake_ask("vm restore s name=a"), "\"code\":\"exists\"");
+    EXPECT_HAS(fake_ask("vm restore s name=b"), "\"cmdline\":\"hello\",");
+    EXPECT(fake_vmm_has_image("b"));
+    EXPECT_HAS(fake_ask("vm vcpus b"), "\"pinned_cpu\":1,");
+    EXPECT_HAS(fake_ask("vm forget s"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm reset b"), "\"ok\":true");
+    EXPECT(!fake_vmm_has_image("b"));
+    for (unsigned i = 0; i < 2; i++) {
+        EXPECT_HAS(fake_ask(i ? "vm poweroff a" : "vm poweroff b"), "\"ok\":true");
+        EXPECT_HAS(fake_ask(i ? "vm delete a" : "vm delete b"), "\"ok\":true");
+    }
+    EXPECT_EQ(fake_budget_used(), used);
+    EXPECT_EQ(fake_handle_count(), handles);
+    EXPECT_HAS(fake_control_output(), EVENT("vm-saved"));
+    EXPECT_HAS(fake_control_output(), EVENT("vm-restored"));
+}
+
+TEST(saves_and_restores_that_cannot_be_say_why_and_change_nothing)
+{
+    EXPECT_OF(running());
+    uint64_t used = fake_budget_used();
+    unsigned handles = fake_handle_count();
+
+    EXPECT_HAS(fake_ask("vm create c kernel=vmlinuz memory=8M cpus=1"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm save c as=s"), "\"code\":\"wrong-state\"");
+    EXPECT_HAS(fake_ask("vm delete c"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm save nope as=s"), "not-found");
+    EXPECT_HAS(fake_ask("vm restore s name=b"),
+               "\"code\":\"not-found\",\"message\":\"no save named s");
+    EXPECT_HAS(fake_ask("vm forget s"), "not-found");
+    EXPECT_HAS(fake_ask("vm save web"), "usage");
+    EXPECT_HAS(fake_ask("vm create big kernel=vmlinuz memory=120M cpus=1"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm save web as=s"), "\"code\":\"no-memory\"");
+    EXPECT_HAS(fake_ask("vm show web"), "\"state\":\"running\"");
+    EXPECT_HAS(fake_ask("vm delete big"), "\"ok\":true");
+    EXPECT_EQ(fake_budget_used(), used);
+    EXPECT_EQ(fake_handle_count(), handles);
+    EXPECT_HAS(fake_ask("vm save web as=s"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm save web as=s"), "\"code\":\"exists\"");
+    fake.behaviour = VMM_BAD_IMAGE;
+    EXPECT_HAS(fake_ask("vm restore s name=b"), "\"code\":\"bad-image\"");
+    fake.behaviour = VMM_DIES;
+    EXPECT_HAS(fake_ask("vm restore s name=b"), "\"code\":\"failed\"");
+    fake.behaviour = VMM_REFUSES;
+    EXPECT_HAS(fake_ask("vm restore s name=b"), "\"code\":\"failed\"");
+    fake.behaviour = VMM_GOOD;
+    EXPECT_HAS(fake_ask("vm show b"), "not-found");
+    EXPECT_HAS(fake_ask("vm forget s"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm forget s"), "not-found");
+    EXPECT_EQ(fake_budget_used(), used);
+    EXPECT_EQ(fake_handle_count(), handles);
+}
+
+TEST(a_vm_that_ends_while_it_is_saved_leaves_no_save)
+{
+    EXPECT_OF(running());
+    uint64_t used = fake_budget_used();
+    unsigned handles = fake_handle_count();
+
+    fake.behaviour = VMM_DEAF;
+    EXPECT_HAS(fake_ask("vm reset web"), "");
+    fake_advance(60 * NS_PER_SECOND);
+    fake.behaviour = VMM_GOOD;
+    EXPECT_HAS(fake_ask("vm reset web"), "\"ok\":true");
+    for (unsigned i = 0; i < 20; i++) { /* the manager dies at each call of it, once */
+        fake.crash_at = fake.calls + 1 + i;
+        fake_ask("vm save web as=s");
+        fake.crash_at = 0;
+        fake_advance(10 * NS_PER_SECOND);
+        fake_ask("vm forget s");
+        fake_ask("vm resume web");
+    }
+    EXPECT_HAS(fake_ask("vm saves"), "\"result\":[]");
+    EXPECT_HAS(fake_ask("vm show web"), "\"state\":\"running\"");
+    EXPECT_EQ(fake_budget_used(), used);
+    EXPECT_EQ(fake_handle_count(), handles);
+}
+
 TEST(a_vm_with_64_vcpus_can_be_shown)
 {
     fake_boot(NULL);

@@ -133,6 +133,7 @@ TEST(commands_are_allowed_as_promised)
     } promise[] = {
         { INPUT_START, "y--yy" }, { INPUT_POWEROFF, "-yy--" }, { INPUT_RESET, "-yy-y" },
         { INPUT_PAUSE, "-y---" }, { INPUT_RESUME, "--y--" },   { INPUT_DELETE, "y--yy" },
+        { INPUT_SAVE, "-yy--" },
     };
 
     for (unsigned i = 0; i < array_count(promise); i++)
@@ -143,6 +144,31 @@ TEST(commands_are_allowed_as_promised)
         }
 }
 
+TEST(a_save_of_a_running_vm_pauses_it_first)
+{
+    EXPECT_OF(running());
+    EXPECT_EQ(step(INPUT_SAVE), ACT_SEND_PAUSE);
+    EXPECT_EQ(step(INPUT_PAUSED), ACT_EVENT_PAUSED | ACT_SEND_SAVE);
+    EXPECT_EQ(step(INPUT_SAVED), ACT_EVENT_SAVED | ACT_ANSWER_OK);
+    EXPECT_EQ(m.state, VM_PAUSED);
+    EXPECT_EQ(step(INPUT_SAVE), ACT_SEND_SAVE);
+    EXPECT_EQ(step(INPUT_REFUSED), ACT_ANSWER_FAILED);
+    EXPECT_EQ(m.state, VM_PAUSED);
+}
+
+TEST(a_restored_vm_runs_at_once_or_is_not_there)
+{
+    EXPECT_EQ(step(INPUT_RESTORE), ACT_LAUNCH);
+    EXPECT_EQ(step(INPUT_READY), ACT_SEND_START);
+    EXPECT_EQ(step(INPUT_STARTED), ACT_EVENT_CREATED | ACT_EVENT_RESTORED | ACT_ANSWER_OK);
+    EXPECT_EQ(m.state, VM_RUNNING);
+    EXPECT_EQ(step(INPUT_RESTORE), ACT_LAUNCH);
+    EXPECT_EQ(step(INPUT_READY), ACT_SEND_START);
+    EXPECT_EQ(step(INPUT_GUEST_OFF), ACT_KILL);
+    EXPECT_EQ(step(INPUT_VMM_GONE), ACT_RELEASE | ACT_DRAIN);
+    EXPECT_EQ(step(INPUT_DRAINED), ACT_ANSWER_FAILED | ACT_FORGET);
+}
+
 /* Random inputs: the machine stays within its values, and whoever waits is answered exactly once. */
 TEST(any_inputs_keep_the_machine_good_and_answer_once)
 {
@@ -150,10 +176,10 @@ TEST(any_inputs_keep_the_machine_good_and_answer_once)
     for (unsigned round = 0; round < 2000; round++) {
         bool is_waiting = true;
 
-        EXPECT_EQ(step(INPUT_CREATE), ACT_LAUNCH);
+        EXPECT_EQ(step(round % 2 ? INPUT_RESTORE : INPUT_CREATE), ACT_LAUNCH);
         for (unsigned i = 0; i < 200; i++) {
             enum vm_input input = (enum vm_input)(1 + (unsigned)rand() % INPUT_DEADLINE);
-            bool is_command = input <= INPUT_DELETE;
+            bool is_command = input <= INPUT_RESTORE;
 
             if (is_command && (vm_machine_is_busy(&m, input) || !vm_machine_allows(&m, input)))
                 continue;

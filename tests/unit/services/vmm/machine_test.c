@@ -73,6 +73,21 @@ enum err sys_handle_close(handle_t h)
     return OK;
 }
 
+enum err sys_unmap(void *address)
+{
+    return OK;
+}
+
+enum err sys_partition_save(handle_t h, void *buffer, uint64_t capacity, uint64_t *bytes)
+{
+    return ERR_UNSUPPORTED;
+}
+
+enum err sys_partition_restore(handle_t h, const void *buffer, uint64_t bytes)
+{
+    return ERR_UNSUPPORTED;
+}
+
 enum err sys_partition_populate(handle_t h, uint64_t *left)
 {
     *left = 0;

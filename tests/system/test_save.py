@@ -1,0 +1,140 @@
+"""Saving a VM and restoring it: nothing is lost, and nothing is left behind."""
+import datetime
+import re
+
+from bulkhead_lab.testing import payload
+
+from helpers import (count_of, create_linux, delete, held, linux_is_up, refused, same_as_before,
+                     state)
+
+LOAD = ("good=$(dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum); n=0; "
+        "while :; do now=$(dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum); n=$((n+1)); "
+        "[ \"$now\" = \"$good\" ] && echo ROUND $n || echo MISMATCH $n; done &")
+COMPLAINTS = "dmesg | grep -iE 'warn|bug|stall|lockup|unstable'"
+
+
+def rounds(node, vm, more, timeout=90):
+    """Waits for @more further rounds of the load; the number of the last."""
+    start = node.do(f"vm log {vm} from=0")["next"]
+    for _ in range(more):
+        match, _, start = node.wait_text(vm, r"ROUND (\d+)\r?\n", start, timeout)
+    assert not re.search(r"MISMATCH \d", node.vm_text(vm)[0])
+    return int(match[1])
+
+
+def complaints(node, vm):
+    """What the guest's kernel has to say, without what the load printed meanwhile."""
+    lines = node.shell(vm, COMPLAINTS).splitlines()
+    return [line for line in lines if line.startswith("[")]
+
+
+def late_by(node, vm):
+    """Seconds by which the guest's clock differs from the host's."""
+    printed = node.shell(vm, "echo TIME=$(date -u +%s)")
+    guest = int(re.search(r"TIME=(\d+)", printed)[1])
+    host = datetime.datetime.fromisoformat(node.do("host show")["time"].replace("Z", "+00:00"))
+    return abs(host.timestamp() - guest)
+
+
+def test_a_saved_vm_goes_on_under_another_name(t):
+    node = t.start("", [payload("counter")], memory="1G")
+    before = None
+    for _ in range(2):  # one round to warm up
+        node.do("vm create c kernel=counter.elf memory=16M cpus=2")
+        node.do("vm start c")
+        node.wait_text("c", "COUNTER")
+        first = count_of(node, "c")
+        saved = node.do("vm save c as=s")
+        assert saved["vm"] == "c" and saved["cpus"] == 2 and saved["bytes"] > 16 << 20, saved
+        assert state(node, "c") == "paused"
+        assert [s["name"] for s in node.do("vm saves")] == ["s"]
+        node.do("vm resume c")
+        assert count_of(node, "c") > first
+        assert node.do("vm restore s name=d")["state"] == "running"
+        again = count_of(node, "d")
+        assert again > first
+        assert count_of(node, "d") > again and count_of(node, "c") > first
+        ids = [e["event"] for e in node.events(vm="d")]
+        assert ids[-2:] == ["vm-created", "vm-restored"], ids
+        delete(node, "c")
+        node.do("vm restore s name=c")
+        assert count_of(node, "c") > first
+        node.do("vm forget s")
+        delete(node, "c")
+        delete(node, "d")
+        if before is None:
+            before = held(node)
+    same_as_before(node, before)
+
+
+def test_two_saves_of_a_paused_vm_are_equal(t):
+    node = t.start("", [payload("counter")])
+    node.do("vm create c kernel=counter.elf memory=16M cpus=3")
+    node.do("vm start c")
+    node.wait_text("c", "COUNTER")
+    node.do("vm pause c")
+    one, two = (node.do(f"vm save c as={name}")["records"] for name in ("one", "two"))
+    assert {r["type"] for r in one} >= {"partition", "ioapic", "cpu", "fpu", "lapic", "synic", "msrs",
+                                        "machine", "uart", "rtc"}, one
+    assert [r["count"] for r in one if r["type"] == "cpu"] == [3], one
+    timeless = [[r for r in records if r["type"] != "partition"] for records in (one, two)]
+    assert timeless[0] == timeless[1], (one, two)
+
+
+def test_what_cannot_be_saved_or_restored_is_refused(t):
+    node = t.start("", [payload("counter")], memory="128M")
+    node.do("vm create c kernel=counter.elf memory=16M cpus=1")
+    refused(node, "vm save c as=s", "wrong-state")
+    refused(node, "vm save nope as=s", "not-found")
+    refused(node, "vm restore s name=d", "not-found")
+    refused(node, "vm forget s", "not-found")
+    node.do("vm start c")
+    node.wait_text("c", "COUNTER")
+    before = held(node)
+    free = before[0] >> 20
+    node.do(f"vm create big kernel=counter.elf memory={free - 12}M cpus=1")
+    refused(node, "vm save c as=s", "no-memory")
+    assert state(node, "c") == "running"
+    delete(node, "big")
+    same_as_before(node, before)
+    node.do("vm save c as=s")
+    refused(node, "vm save c as=s", "exists")
+    refused(node, "vm restore s name=c", "exists")
+    node.do("vm forget s")
+    refused(node, "vm forget s", "not-found")
+    same_as_before(node, before)
+
+
+def test_a_save_survives_the_manager(t):
+    node = t.start("", [payload("counter")])
+    node.do("vm create c kernel=counter.elf memory=16M cpus=1")
+    node.do("vm start c")
+    node.wait_text("c", "COUNTER")
+    first = count_of(node, "c")
+    node.do("vm save c as=s")
+    delete(node, "c")
+    node.do("debug fault manager")
+    assert [s["vm"] for s in node.do("vm saves")] == ["c"]
+    node.do("vm restore s name=c")
+    assert count_of(node, "c") > first
+
+
+def test_linux_under_load_is_saved_and_goes_on_elsewhere(t):
+    lines, modules = create_linux("web", cpus=2)
+    node = t.start(lines, modules, memory="2G")
+    linux_is_up(node, "web")
+    node.shell("web", "dmesg -n 1")
+    node.type("web", LOAD + "\\n")
+    last = rounds(node, "web", 3)
+    said, late = complaints(node, "web"), late_by(node, "web")
+    assert late <= 3, late
+    node.do("vm save web as=s")
+    delete(node, "web")
+    for name in ("one", "two"):
+        node.do(f"vm restore s name={name}")
+        assert rounds(node, name, 3) > last
+        assert late_by(node, name) <= late + 2, name
+        assert complaints(node, name) == said, name
+        rounds(node, name, 2)
+    node.do("vm forget s")
+    rounds(node, "one", 1)
