@@ -15,7 +15,7 @@
 
 #define CHANNEL_DATA_BYTES (16u * 1024u)
 #define OVERHEAD_BYTES     KIB(384) /* the vmm itself and the kernel's objects for it */
-#define VCPU_BYTES         KIB(64) /* of each vCPU but the first: state, threads, stacks */
+#define VCPU_BYTES         KIB(64)  /* of each vCPU but the first: state, threads, stacks */
 
 static handle_t signal;
 
