@@ -473,7 +473,7 @@ enum err sys_process_create(const struct process_create *p, handle_t *out)
 {
     enter();
     struct object *b = find(p->budget, BUDGET);
-    struct object *o = b ? make(PROCESS, b, KIB(512), 0) : NULL;
+    struct object *o = b ? make(PROCESS, b, KIB(256), 0) : NULL;
     if (!o)
         return ERR_MEMORY;
     snprintf(o->name, sizeof(o->name), "%s", p->name);
