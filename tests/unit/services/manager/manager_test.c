@@ -444,7 +444,7 @@ TEST(saves_and_restores_that_cannot_be_say_why_and_change_nothing)
                "\"code\":\"not-found\",\"message\":\"no save named s");
     EXPECT_HAS(fake_ask("vm forget s"), "not-found");
     EXPECT_HAS(fake_ask("vm save web"), "usage");
-    EXPECT_HAS(fake_ask("vm create big kernel=vmlinuz memory=120M cpus=1"), "\"ok\":true");
+    EXPECT_HAS(fake_ask("vm create big kernel=vmlinuz memory=150M cpus=1"), "\"ok\":true");
     EXPECT_HAS(fake_ask("vm save web as=s"), "\"code\":\"no-memory\"");
     EXPECT_HAS(fake_ask("vm show web"), "\"state\":\"running\"");
     EXPECT_HAS(fake_ask("vm delete big"), "\"ok\":true");
