@@ -11,7 +11,7 @@
 #include "lib/abi/syscall.h"
 
 #define PARTITION_VCPUS_MAX 64u
-#define PARTITION_PORTS_MAX 32u
+#define PARTITION_PORTS_MAX 40u
 #define LOW_MEMORY_END      GIB(3) /* RAM above this continues at 4 GiB */
 #define HIGH_MEMORY_START   GIB(4)
 

@@ -7,7 +7,7 @@
 static struct port *find_locked(const struct partition *p, uint32_t connection)
 {
     for (unsigned i = 0; i < PARTITION_PORTS_MAX; i++)
-        if (p->ports[i] && p->ports[i]->connection == connection)
+        if (p->ports[i] && connection - p->ports[i]->connection < p->ports[i]->connection_count)
             return p->ports[i];
     return NULL;
 }
@@ -17,8 +17,9 @@ static enum err add(struct partition *p, struct port *port)
     enum err err = ERR_FULL;
 
     spin_lock(&sched_lock);
-    if (find_locked(p, port->connection))
-        err = ERR_EXISTS;
+    for (uint32_t i = 0; i < port->connection_count; i++)
+        if (find_locked(p, port->connection + i))
+            err = ERR_EXISTS;
     for (unsigned i = 0; err == ERR_FULL && i < PARTITION_PORTS_MAX; i++)
         if (!p->ports[i]) {
             p->ports[i] = port;
@@ -34,12 +35,16 @@ enum err port_create(struct partition *p, uint64_t connection, uint64_t flag_cou
     struct port *port;
     enum err err;
 
-    if (connection > UINT32_MAX || flag_count > 64)
+    bool spans = flag_count & PORT_SPANS;
+
+    flag_count &= ~(uint64_t)PORT_SPANS;
+    if (flag_count > 64 || (spans && !flag_count) || connection > UINT32_MAX - flag_count)
         return ERR_ARGUMENT;
     port = object_create(b, OBJECT_PORT, sizeof(*port));
     if (!port)
         return ERR_MEMORY;
     port->connection = (uint32_t)connection;
+    port->connection_count = spans ? (uint32_t)flag_count : 1;
     port->flag_count = (uint32_t)flag_count;
     if (!flag_count)
         port->queue = kernel_alloc(b, PORT_QUEUE * sizeof(*port->queue));
@@ -91,11 +96,13 @@ enum err port_take(struct port *p, struct hv_post_message *message, uint64_t *fl
     return err;
 }
 
-static enum err raise_locked(struct port *port, uint32_t flag)
+static enum err raise_locked(struct port *port, uint32_t connection, uint32_t flag)
 {
     if (!port || !port->flag_count)
         return ERR_NOT_FOUND;
-    if (flag >= port->flag_count)
+    if (port->connection_count > 1 && !flag)
+        flag = connection - port->connection;
+    else if (port->connection_count > 1 || flag >= port->flag_count)
         return ERR_ARGUMENT;
     port->flags |= 1ull << flag;
     binding_fire_locked(&port->on_arrival);
@@ -107,7 +114,7 @@ enum err port_signal(struct partition *p, uint32_t connection, uint32_t flag)
     enum err err;
 
     spin_lock(&sched_lock);
-    err = raise_locked(find_locked(p, connection), flag);
+    err = raise_locked(find_locked(p, connection), connection, flag);
     spin_unlock(&sched_lock);
     return err;
 }

@@ -1,6 +1,7 @@
 /* Ports: where a guest's hypercalls reach a program. A connection id of the partition names one;
- * an event port gathers up to 64 flags, a message port queues up to PORT_QUEUE messages (TLFS,
- * "Inter-Partition Communication"). Guarded by the sched lock. */
+ * an event port gathers up to 64 flags, those of one connection or the first ones of a row of
+ * connections; a message port queues up to PORT_QUEUE messages (TLFS, "Inter-Partition
+ * Communication"). Guarded by the sched lock. */
 #pragma once
 #include "kernel/object.h"
 #include "kernel/signal.h"
@@ -12,16 +13,16 @@ struct partition;
 
 struct port {
     struct object object;
-    struct partition *partition; /* referenced */
-    uint32_t connection;
-    uint32_t flag_count; /* of an event port; 0: a message port */
+    struct partition *partition;           /* referenced */
+    uint32_t connection, connection_count; /* from the first on */
+    uint32_t flag_count;                   /* of an event port; 0: a message port */
     struct binding on_arrival;
     uint64_t flags; /* raised and not yet taken */
     struct hv_post_message *queue;
     uint32_t head, count; /* of the queue */
 };
 
-/* ERR_EXISTS: the partition has this connection already; ERR_FULL: it has PARTITION_PORTS_MAX. */
+/* @flag_count may be or'ed with PORT_SPANS. ERR_EXISTS: the partition has such a connection already; ERR_FULL: it has PARTITION_PORTS_MAX. */
 enum err port_create(struct partition *p, uint64_t connection, uint64_t flag_count,
                      struct budget *b, struct port **out) MUST_CHECK;
 /* The oldest message, or (event port) all flags in *@flags. ERR_EMPTY. */

@@ -4,24 +4,42 @@
 #include "kernel/flush.h"
 #include "kernel/memory.h"
 
-enum err view_create(struct partition *p, struct budget *b, gpa_t gpa, uint64_t bytes,
-                     bool is_writable, struct view **out)
+static struct view *create(struct partition *p, struct budget *b, uint64_t bytes, bool is_writable)
 {
-    struct view *v;
+    struct view *v = object_create(b, OBJECT_VIEW, sizeof(*v));
 
-    if ((gpa.v & PAGE_MASK) || (bytes & PAGE_MASK) || !partition_is_ram(p, gpa, bytes))
-        return ERR_ARGUMENT;
-    v = object_create(b, OBJECT_VIEW, sizeof(*v));
     if (!v)
-        return ERR_MEMORY;
+        return NULL;
     object_get(&p->object);
     v->partition = p;
-    v->gpa = gpa;
     v->bytes = bytes;
     v->is_writable = is_writable;
     v->lock = SPINLOCK(RANK_PROCESSES);
-    *out = v;
-    return OK;
+    return v;
+}
+
+enum err view_create(struct partition *p, struct budget *b, gpa_t gpa, uint64_t bytes,
+                     bool is_writable, struct view **out)
+{
+    if ((gpa.v & PAGE_MASK) || (bytes & PAGE_MASK) || !partition_is_ram(p, gpa, bytes))
+        return ERR_ARGUMENT;
+    *out = create(p, b, bytes, is_writable);
+    if (*out)
+        (*out)->gpa = gpa;
+    return *out ? OK : ERR_MEMORY;
+}
+
+enum err view_create_list(struct partition *p, struct budget *b, uint64_t *pages, uint64_t count,
+                          bool is_writable, struct view **out)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (pages[i] > UINT64_MAX >> PAGE_SHIFT ||
+            !partition_is_ram(p, (gpa_t){ pages[i] << PAGE_SHIFT }, PAGE_BYTES))
+            return ERR_ARGUMENT;
+    *out = create(p, b, count << PAGE_SHIFT, is_writable);
+    if (*out)
+        (*out)->pages = pages;
+    return *out ? OK : ERR_MEMORY;
 }
 
 void view_destroy(struct object *o)
@@ -30,6 +48,8 @@ void view_destroy(struct object *o)
 
     if (v->partition)
         object_put(&v->partition->object);
+    if (v->pages)
+        kernel_free(o->budget, v->pages, (v->bytes >> PAGE_SHIFT) * sizeof(*v->pages));
 }
 
 /* The scrap page, and a table of 512 entries that all name it, to stand in for a large page. */
@@ -59,14 +79,14 @@ static enum err map_leaf(struct view *v, struct space *s, uint64_t va, uint64_t 
 {
     uint64_t flags =
         PTE_USER | (v->is_writable ? PTE_WRITE : 0) | (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
-    gpa_t gpa = { v->gpa.v + at };
+    gpa_t gpa = { v->pages ? v->pages[at >> PAGE_SHIFT] << PAGE_SHIFT : v->gpa.v + at };
     hpa_t page;
     enum err err = partition_page(v->partition, gpa, &page);
 
     if (err)
         return err;
-    bool is_large = !((va + at) & (LARGE_BYTES - 1)) && !(page.v & (LARGE_BYTES - 1)) &&
-                    v->bytes - at >= LARGE_BYTES;
+    bool is_large = !v->pages && !((va + at) & (LARGE_BYTES - 1)) &&
+                    !(page.v & (LARGE_BYTES - 1)) && v->bytes - at >= LARGE_BYTES;
 
     *step = is_large ? LARGE_BYTES : PAGE_BYTES;
     return is_large ? paging_map_large(s->root, va + at, page, flags, &s->source)
@@ -94,7 +114,7 @@ enum err view_map(struct view *v, struct space *s, uint64_t *va)
     if (!err)
         err = prepare_scrap(s);
     if (!err)
-        err = space_reserve_locked(s, v->bytes, LARGE_BYTES, va);
+        err = space_reserve_locked(s, v->bytes, v->pages ? PAGE_BYTES : LARGE_BYTES, va);
     if (!err)
         err = space_note_locked(s, &v->object, *va, v->bytes, true);
     bool is_noted = !err;

@@ -69,6 +69,7 @@ enum err call_partition_populate(struct call *c);
 enum err call_partition_info(struct call *c);
 enum err call_vcpu_info(struct call *c);
 enum err call_view_create(struct call *c);
+enum err call_view_create_list(struct call *c);
 enum err call_view_map(struct call *c);
 enum err call_view_revoke(struct call *c);
 enum err call_view_epoch(struct call *c);

@@ -45,6 +45,7 @@ static const struct {
     [SYS_PARTITION_INFO] = { call_partition_info, OBJECT_PARTITION, RIGHT_COUNT },
     [SYS_VCPU_INFO] = { call_vcpu_info, OBJECT_PARTITION, RIGHT_COUNT },
     [SYS_VIEW_CREATE] = { call_view_create, OBJECT_PARTITION, RIGHT_MEMORY },
+    [SYS_VIEW_CREATE_LIST] = { call_view_create_list, OBJECT_PARTITION, RIGHT_MEMORY },
     [SYS_VIEW_MAP] = { call_view_map, OBJECT_VIEW, RIGHT_READ },
     [SYS_VIEW_REVOKE] = { call_view_revoke, OBJECT_VIEW, RIGHT_MANAGE },
     [SYS_VIEW_EPOCH] = { call_view_epoch, OBJECT_VIEW, RIGHT_READ },

@@ -1,4 +1,5 @@
 /* Partitions, views and vCPUs. */
+#include "arch/x86/tsc.h"
 #include "kernel/budget.h"
 #include "kernel/memory.h"
 #include "kernel/partition.h"
@@ -41,6 +42,9 @@ enum err call_partition_info(struct call *c)
         .populated_bytes = min(p->populated << LARGE_SHIFT, p->memory_bytes),
         .vcpu_count = p->vcpu_count,
         .tsc_offset = p->hv.tsc_offset,
+        .guest_os_id = p->hv.guest_os_id,
+        .reference_time = hv_reference_time(p),
+        .clock_ns = clock_ns(),
     };
 
     return user_write(c->b, &info, sizeof(info));
@@ -67,6 +71,23 @@ enum err call_view_create(struct call *c)
     if (!err)
         err = view_create(SUBJECT_OF(c, partition), process_current()->budget, (gpa_t){ c->b },
                           c->c, c->d & PROT_WRITE, &v);
+    return err ? err : call_hand_out(c, &v->object);
+}
+
+enum err call_view_create_list(struct call *c)
+{
+    struct budget *b = process_current()->budget;
+    uint64_t bytes = c->c * sizeof(uint64_t);
+    uint64_t *pages = c->c && c->c <= VIEW_PAGES_MAX ? kernel_alloc(b, bytes) : NULL;
+    struct view *v;
+    enum err err = pages ? attach(c) : !c->c || c->c > VIEW_PAGES_MAX ? ERR_ARGUMENT : ERR_MEMORY;
+
+    if (!err)
+        err = user_read(pages, c->b, bytes);
+    if (!err)
+        err = view_create_list(SUBJECT_OF(c, partition), b, pages, c->c, c->d & PROT_WRITE, &v);
+    if (err && pages)
+        kernel_free(b, pages, bytes);
     return err ? err : call_hand_out(c, &v->object);
 }
 

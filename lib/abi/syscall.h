@@ -46,6 +46,8 @@ enum syscall {
     SYS_PARTITION_INFO,     /* (h, struct partition_info *) */
     SYS_VCPU_INFO,          /* (partition h, index, struct vcpu_info *) */
     SYS_VIEW_CREATE,        /* (partition h, gpa, bytes, PROT_*) -> h */
+    SYS_VIEW_CREATE_LIST,   /* (partition h, uint64_t page numbers[], count, PROT_*) -> h: the pages
+                               one behind the other, as often as they are named */
     SYS_VIEW_MAP,           /* (h) -> address in the caller */
     SYS_VIEW_REVOKE,        /* (h): borrowers read junk from now on */
     SYS_VIEW_EPOCH,         /* (h) -> 0 live, 1 revoked */
@@ -62,7 +64,9 @@ enum syscall {
     SYS_SYNIC_POST,        /* (partition h, vp << 8 | SINT, struct synic_message *): ERR_FULL: the
                                slot is taken, BIND_SLOT_FREE tells when to try again */
     SYS_SYNIC_SIGNAL,      /* (partition h, vp << 8 | SINT, event flag) */
-    SYS_PORT_CREATE,   /* (partition h, connection id, count of event flags or 0: messages) -> h */
+    SYS_PORT_CREATE,   /* (partition h, connection id, count of event flags or 0: messages) -> h;
+                           count | PORT_SPANS: so many connections from that id on, whose event
+                           flag 0 is the port's flag 0, 1, ... */
     SYS_PORT_TAKE,     /* (h, struct hv_post_message *) -> flags: ERR_EMPTY */
     SYS_GUEST_CRASH,   /* (partition h, struct guest_crash *): what the guest reported */
     SYS_IOPORT_READ,   /* (h, port, width bytes) -> value */
@@ -75,6 +79,7 @@ enum syscall {
 };
 
 #define DEADLINE_NEVER UINT64_MAX
+#define PORT_SPANS     0x100u
 
 /* Rights of a handle. */
 #define RIGHT_READ     0x01u /* map for reading */
@@ -214,8 +219,10 @@ struct partition_info {
     uint64_t populated_bytes;
     uint32_t vcpu_count;
     uint32_t reserved;
-    uint64_t tsc_offset; /* guest TSC = TSC + this */
-    uint64_t guest_ns;   /* time spent in guest mode and in the kernel for it */
+    uint64_t tsc_offset;               /* guest TSC = TSC + this */
+    uint64_t guest_ns;                 /* time spent in guest mode and in the kernel for it */
+    uint64_t guest_os_id;              /* what the guest wrote to HV_X64_MSR_GUEST_OS_ID */
+    uint64_t reference_time, clock_ns; /* the guest's, in 100 ns, and the host's, at one instant */
 };
 
 #define VCPU_TRACE_COUNT 32u

@@ -232,6 +232,12 @@ enum err sys_view_create(handle_t partition, gpa_t gpa, uint64_t bytes, unsigned
     return call_handle(call(SYS_VIEW_CREATE, partition, gpa.v, bytes, prot), out);
 }
 
+enum err sys_view_create_list(handle_t partition, const uint64_t *pages, uint64_t count,
+                              unsigned prot, handle_t *out)
+{
+    return call_handle(call(SYS_VIEW_CREATE_LIST, partition, (uint64_t)pages, count, prot), out);
+}
+
 enum err sys_view_map(handle_t h, void **out)
 {
     return call_address(call(SYS_VIEW_MAP, h, 0, 0, 0), out);

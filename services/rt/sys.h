@@ -58,6 +58,9 @@ enum err sys_partition_info(handle_t h, struct partition_info *out) MUST_CHECK;
 enum err sys_vcpu_info(handle_t partition, unsigned index, struct vcpu_info *out) MUST_CHECK;
 enum err sys_view_create(handle_t partition, gpa_t gpa, uint64_t bytes, unsigned prot,
                          handle_t *out) MUST_CHECK;
+/* The pages @pages[0..@count), numbers of 4 KiB pages, one behind the other. */
+enum err sys_view_create_list(handle_t partition, const uint64_t *pages, uint64_t count,
+                              unsigned prot, handle_t *out) MUST_CHECK;
 enum err sys_view_map(handle_t h, void **out) MUST_CHECK;
 enum err sys_view_revoke(handle_t h) MUST_CHECK;
 enum err sys_view_epoch(handle_t h, uint64_t *epoch) MUST_CHECK;
