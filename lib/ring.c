@@ -123,6 +123,12 @@ static enum err reserve(struct ring *r, uint32_t needed)
     return ERR_FULL;
 }
 
+enum err ring_reserve(struct ring *r, uint32_t payload_bytes)
+{
+    return reserve(r, (uint32_t)round_up(sizeof(struct ring_packet) + payload_bytes, 8) +
+                          RING_TRAILER_BYTES);
+}
+
 enum err ring_write(struct ring *r, const struct ring_packet *header, const struct ring_part *parts,
                     unsigned count, bool *wants_signal)
 {

@@ -69,6 +69,10 @@ enum err ring_attach_reader(struct ring *r, void *control, uint32_t data_bytes) 
 enum err ring_used(const struct ring *r, uint32_t *used) MUST_CHECK;
 enum err ring_free(const struct ring *r, uint32_t *free) MUST_CHECK;
 
+/* Whether a packet with @payload_bytes can be written now. ERR_FULL: no; the reader has been asked to
+ * signal when it can. ERR_GUEST: the reader's index is bad. */
+enum err ring_reserve(struct ring *r, uint32_t payload_bytes) MUST_CHECK;
+
 /* Writes one packet: @header (its len8 is filled in; offset8 0 stands for 2, payload right after
  * the header; more counts the first parts as part of the header) and @count @parts one after the
  * other, padded with zeros. *@wants_signal: the reader must be told.

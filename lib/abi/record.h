@@ -28,6 +28,11 @@ enum record_type {
     RECORD_MACHINE = 0x100, /* struct vmm_config: the VM as it was created */
     RECORD_UART,            /* struct record_uart */
     RECORD_RTC,             /* struct record_rtc */
+    RECORD_VMBUS,           /* struct record_vmbus */
+    RECORD_VMBUS_MESSAGE,   /* struct record_vmbus_message: between the guest and the server */
+    RECORD_GPADL,           /* struct record_gpadl and its page numbers */
+    RECORD_CHANNEL,         /* struct record_channel */
+    RECORD_SERVICE,         /* struct record_ic and what the service adds; instance: which */
 };
 #define RECORD_VERSION 1u
 
@@ -103,6 +108,38 @@ struct record_rtc {
 };
 static_assert(sizeof(struct record_rtc) == 136, "record_rtc is saved");
 
+struct record_vmbus {
+    uint32_t version, target_vp;
+    uint32_t has_requested_offers, has_delivered_offers;
+    uint64_t refused_count;
+};
+
+struct record_vmbus_message {
+    uint32_t is_to_guest;
+    uint32_t bytes, vp, reserved;
+    uint8_t payload[SYNIC_PAYLOAD_BYTES];
+};
+
+struct record_gpadl { /* pages follow */
+    uint32_t id, channel, byte_count, byte_offset, received, reserved;
+};
+
+struct record_channel {
+    uint32_t id, state; /* enum channel_state */
+    uint32_t device;    /* its place among the devices */
+    uint32_t subchannel, needs_rescind, target_vp, gpadl, downstream_page, open_id, is_broken;
+    uint64_t signals_in, signals_out, packets_in, packets_out, bytes_in, bytes_out;
+};
+
+struct record_ic {  /* of an integration service; the service's own words */
+    uint32_t state; /* enum ic_state */
+    uint16_t framework[2], version[2];
+    uint8_t transaction, is_waiting, is_silent, was_refused, is_enabled, is_broken, reserved[6];
+    uint64_t strange_count;
+    uint64_t own[2];
+};
+static_assert(sizeof(struct record_ic) == 48, "record_ic is saved");
+
 /* A saved VM: one region that begins with this head; behind it the vmm's records, RECORD_END, the
  * kernel's row; from memory_offset on the guest's memory as it was, that above 4 GiB right behind
  * that below. */
@@ -119,10 +156,10 @@ static_assert(sizeof(struct image_head) == 56, "image_head is saved");
 #define IMAGE_VERSION 1u
 
 /* Room for head and records: those of a vCPU are an XSAVE image, three pages, and less than 4 KiB
- * of the rest. */
+ * of the rest; those of VMBus are up to 2,047 channels, 2,304 GPADLs and their 32,768 page numbers. */
 static inline uint64_t image_memory_offset(unsigned cpu_count)
 {
-    return KIB(64) + cpu_count * KIB(36);
+    return KIB(704) + cpu_count * KIB(36);
 }
 
 static inline uint64_t image_bytes(uint64_t memory_bytes, unsigned cpu_count)

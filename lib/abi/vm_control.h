@@ -6,6 +6,8 @@
  * is then killed by the manager (or at any time before). `vm reset` and `vm start` of a stopped VM
  * are a new vmm. */
 #pragma once
+#include "lib/abi/guid.h"
+#include "lib/abi/services.h"
 #include "lib/abi/syscall.h"
 
 #define VMM_GRANT_BUDGET    "budget"
@@ -34,6 +36,8 @@ struct vmm_config {
     uint32_t cpu_count;    /* 1 to VMM_VCPUS_MAX */
     uint32_t module_count;
     uint32_t has_ioapic; /* and its serial port interrupts */
+    uint32_t services;   /* bit n: enum vm_service n is offered */
+    uint32_t echo_count; /* channels of the echo service; 0: it is not offered */
     uint32_t reserved;
     char name[PROGRAM_NAME_BYTES];
     char kernel_name[GRANT_NAME_BYTES];
@@ -66,14 +70,19 @@ enum vmm_message_type {
     VMM_START = 1,
     VMM_PAUSE,
     VMM_RESUME,
-    VMM_SAVE, /* of a paused VM into the region whose handle was sent before: VMM_SAVED */
+    VMM_SAVE,     /* of a paused VM into the region whose handle was sent before: VMM_SAVED */
+    VMM_SERVICES, /* struct vmm_services follows: offers and takes back services */
+    VMM_TIME,     /* struct vmm_time follows: the host's clock was set */
+    VMM_QUERY,    /* struct vmm_query follows; answered by VMM_REPLY, when the guest has answered */
     /* vmm -> manager */
     VMM_READY = 0x100,
-    VMM_FAILED, /* instead of VMM_READY: struct vmm_failure follows */
-    VMM_ANSWER, /* struct vmm_answer follows */
-    VMM_ENDED,  /* struct vmm_end follows; sent once */
-    VMM_SAVED,  /* the answer to a VMM_SAVE that worked: struct vmm_saved follows */
-    VMM_PANIC,  /* struct vmm_panic follows: the guest reports a crash and goes on */
+    VMM_FAILED,    /* instead of VMM_READY: struct vmm_failure follows */
+    VMM_ANSWER,    /* struct vmm_answer follows */
+    VMM_ENDED,     /* struct vmm_end follows; sent once */
+    VMM_SAVED,     /* the answer to a VMM_SAVE that worked: struct vmm_saved follows */
+    VMM_PANIC,     /* struct vmm_panic follows: the guest reports a crash and goes on */
+    VMM_INVENTORY, /* struct vmm_inventory follows: sent when anything in it has changed */
+    VMM_REPLY,     /* struct vmm_reply follows */
 };
 
 /* Each message is one ring packet of type RING_DATA_INBAND whose payload starts with this. */
@@ -87,7 +96,107 @@ struct vmm_answer {
     uint32_t reserved;
 };
 
-#define VMM_RECORD_TYPES_MAX 16u
+struct vmm_services {
+    uint32_t enabled; /* as vmm_config.services */
+    uint32_t reserved;
+};
+
+struct vmm_time {
+    uint64_t utc_base_ns; /* as vmm_config.utc_base_ns */
+};
+
+/* ---- what runs in the guest ---- */
+
+enum service_state {
+    SERVICE_OFF,         /* not offered */
+    SERVICE_OFFERED,     /* the guest has not opened it */
+    SERVICE_NEGOTIATING, /* it has not said which version it speaks */
+    SERVICE_READY,
+    SERVICE_UNUSABLE, /* it speaks none of ours */
+    SERVICE_BROKEN,   /* it broke the channel, which was closed */
+    SERVICE_STATE_END,
+};
+
+#define SERVICE_IS_SILENT   1u  /* an answer is overdue */
+#define SERVICE_WAS_REFUSED 2u  /* the guest's driver answers, the daemon behind it does not */
+#define SERVICE_IS_LATE     4u  /* heartbeat: missed one or two */
+#define SERVICE_IS_LOST     8u  /* heartbeat: missed three */
+#define SERVICE_IS_FROZEN   16u /* VSS: the guest's file systems stand still */
+
+#define INVENTORY_TEXT_BYTES 128u
+
+struct vmm_inventory {
+    uint32_t vmbus_version; /* major << 16 | minor; 0: the guest is not connected */
+    uint32_t channel_count; /* open ones */
+    uint32_t thaw_count;    /* freezes that ended by their limit */
+    uint32_t reserved;
+    struct {
+        uint32_t state;                                     /* enum service_state */
+        uint32_t flags;                                     /* SERVICE_* */
+        uint64_t since_ns;                                  /* of the state, on the host's clock */
+        struct ic_version framework, version;               /* in SERVICE_READY */
+        struct ic_version newest_framework, newest_version; /* that we speak */
+    } services[SERVICE_COUNT];
+    char name[INVENTORY_TEXT_BYTES]; /* the guest's own words by KVP; UTF-8, ended by NUL */
+    char os[INVENTORY_TEXT_BYTES];
+    char os_version[INVENTORY_TEXT_BYTES];
+    char os_build[INVENTORY_TEXT_BYTES];
+    char services_version[INVENTORY_TEXT_BYTES];
+};
+
+enum vmm_query_kind {
+    QUERY_KVP_GET, /* pool in argument, key */
+    QUERY_KVP_SET, /* and value */
+    QUERY_KVP_DELETE,
+    QUERY_KVP_LIST, /* pool in argument: items */
+    QUERY_IP_GET,   /* key: the adapter's GUID in braces, lower case: items */
+    QUERY_IP_SET,   /* value: address, netmask, gateway, name server, "dhcp" or "", each with NUL */
+    QUERY_SHUTDOWN, /* argument: 0 off, 1 restart, 2 hibernate; answered when the guest has it */
+    QUERY_FREEZE,   /* number: the limit in ns */
+    QUERY_THAW,
+    QUERY_COPY, /* the region whose handle was sent before; number: its bytes; value: the path */
+    QUERY_CHANNELS, /* struct vmm_channel[] */
+    QUERY_KIND_COUNT,
+};
+
+#define QUERY_KEY_BYTES   768u
+#define QUERY_VALUE_BYTES 3072u
+
+struct vmm_query {
+    uint32_t kind; /* enum vmm_query_kind */
+    uint32_t argument;
+    uint64_t number;
+    char key[QUERY_KEY_BYTES];
+    char value[QUERY_VALUE_BYTES];
+};
+
+/* With bytes != 0 the handle of a region with the answer was sent before: items are struct vmm_item,
+ * each followed by its key and its value. */
+struct vmm_reply {
+    uint32_t err;   /* enum err */
+    uint32_t count; /* of items or channels */
+    uint64_t bytes;
+    char message[200]; /* after an error: what is wrong, and */
+    char hint[120];    /* what to do */
+};
+
+struct vmm_item {
+    uint32_t key_bytes, value_bytes; /* UTF-8, without NUL */
+};
+#define VMM_ITEMS_BYTES_MAX KIB(64) /* a list that is longer is refused */
+
+struct vmm_channel {
+    struct guid class_id, instance_id;
+    uint32_t id, subchannel;
+    uint32_t state;   /* enum channel_state of services/vmm/vmbus/channel.h: 1 waiting, 2 offered,
+                         3 open, 4 revoked */
+    uint32_t service; /* enum vm_service, or SERVICE_COUNT: another one */
+    uint32_t target_vp;
+    struct ic_version version; /* 0.0: none */
+    uint64_t signals_in, signals_out, packets_in, packets_out, bytes_in, bytes_out;
+};
+
+#define VMM_RECORD_TYPES_MAX 24u
 
 struct vmm_saved {
     uint32_t type_count;
