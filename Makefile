@@ -37,7 +37,8 @@ LIB_SRCS    := $(call freestanding,lib)
 RT_SRCS     := $(call freestanding,services/rt)
 manager_SRCS := $(call freestanding,services/manager)
 vmm_SRCS     := $(call freestanding,services/vmm) $(call freestanding,services/vmm/loader) \
-                $(call freestanding,services/vmm/devices)
+                $(call freestanding,services/vmm/devices) $(call freestanding,services/vmm/vmbus) \
+                $(call freestanding,services/vmm/vsp)
 # of the multiboot payload: align modules, tell memory; and: the header has addresses
 MULTIBOOT_FLAGS_elf := 0x00003
 MULTIBOOT_FLAGS_bin := 0x10003

@@ -33,6 +33,8 @@ struct vm_settings {
     uint32_t cpu_count;
     uint32_t has_ioapic;
     uint32_t restarts_on_crash;
+    uint32_t services_off; /* bit n: enum vm_service n is not offered */
+    uint32_t echo_count;   /* channels of the echo service; 0: it is not offered */
     struct vm_schedule schedule;
     char kernel[GRANT_NAME_BYTES];
     char initrd[GRANT_NAME_BYTES]; /* empty: none */

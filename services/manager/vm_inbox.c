@@ -188,6 +188,10 @@ static void take_message(struct vm *vm, const struct vmm_message *m, const void 
         take_saved(vm, m->sequence, payload);
     else if (m->type == VMM_ENDED && n >= sizeof(struct vmm_end))
         take_end(vm, payload);
+    else if (m->type == VMM_INVENTORY && n >= sizeof(struct vmm_inventory))
+        (void)0;
+    else if (m->type == VMM_REPLY && n >= sizeof(struct vmm_reply))
+        (void)0;
     else if (m->type == VMM_PANIC && n >= sizeof(struct vmm_panic))
         take_panic(vm, payload);
     else
@@ -202,6 +206,8 @@ static bool take_messages(unsigned slot)
         struct vmm_saved saved;
         struct vmm_end end;
         struct vmm_panic panic;
+        struct vmm_inventory inventory;
+        struct vmm_reply reply;
     } payload; /* one manager thread; too large for its stack to be careless about */
 
     for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {

@@ -91,6 +91,8 @@ static void fill_config(const struct vm *vm, struct vmm_config *c)
     c->utc_base_ns = host_utc_base_ns();
     c->cpu_count = vm->settings.cpu_count;
     c->has_ioapic = vm->settings.has_ioapic;
+    c->services = SERVICES_ALL & ~vm->settings.services_off;
+    c->echo_count = vm->settings.echo_count;
     string_copy(c->name, sizeof(c->name), vm->name);
     string_copy(c->kernel_name, sizeof(c->kernel_name), vm->settings.kernel);
     string_copy(c->cmdline, sizeof(c->cmdline), vm->settings.cmdline);

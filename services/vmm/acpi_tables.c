@@ -155,6 +155,26 @@ static void add_uart(struct aml *a, const struct acpi_machine *machine)
     aml_end(a);
 }
 
+/* Its presence is all that Linux looks for: its interrupt is the SynIC's. Its list of resources is
+ * empty, but must be there. */
+static void add_vmbus(struct aml *a)
+{
+    static const uint8_t end_tag[] = { RESOURCE_END, 0 };
+
+    aml_device(a, "VMBS");
+    aml_name(a, "_HID");
+    aml_string(a, "VMBus");
+    aml_name(a, "_UID");
+    aml_integer(a, 0);
+    aml_name(a, "_STA");
+    aml_integer(a, 0xf);
+    aml_name(a, "_CRS");
+    aml_buffer(a, sizeof(end_tag));
+    aml_bytes(a, end_tag, sizeof(end_tag));
+    aml_end(a);
+    aml_end(a);
+}
+
 static uint64_t write_dsdt(struct area *area, const struct acpi_machine *machine)
 {
     uint8_t *t = begin(area, "DSDT", 2, HEADER_BYTES);
@@ -162,6 +182,8 @@ static uint64_t write_dsdt(struct area *area, const struct acpi_machine *machine
 
     aml_scope(&a, "\\_SB_");
     add_uart(&a, machine);
+    if (machine->has_vmbus)
+        add_vmbus(&a);
     aml_end(&a);
     aml_name(&a, "\\_S5_");
     aml_package(&a, 4);

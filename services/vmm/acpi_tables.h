@@ -17,6 +17,7 @@
 struct acpi_machine {
     unsigned vcpu_count;
     bool has_ioapic; /* without one the UART has no interrupt */
+    bool has_vmbus;
 };
 
 /* Writes RSDP, XSDT, FADT, MADT and DSDT from LAYOUT_ACPI on; the RSDP comes first. */

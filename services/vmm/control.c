@@ -1,8 +1,10 @@
 #include "services/vmm/control.h"
+#include "lib/string.h"
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
 #include "services/rt/sys.h"
 #include "services/vmm/save.h"
+#include "services/vmm/services.h"
 
 enum err control_open(struct control *c)
 {
@@ -46,7 +48,7 @@ static void answer(struct control *c, uint32_t sequence, enum err err)
 }
 
 /* The region that was sent with the message: the last one, should others have been left. */
-static handle_t take_image(const struct control *c)
+static handle_t take_region(const struct control *c)
 {
     handle_t image = HANDLE_NONE, next;
 
@@ -58,11 +60,11 @@ static handle_t take_image(const struct control *c)
     return image;
 }
 
-static void save(struct control *c, struct machine *m, uint32_t sequence)
+static void save(struct control *c, struct machine *m, struct services *s, uint32_t sequence)
 {
     struct vmm_saved saved;
-    handle_t image = take_image(c);
-    enum err err = image == HANDLE_NONE ? ERR_HANDLE : machine_save(m, image, &saved);
+    handle_t image = take_region(c);
+    enum err err = image == HANDLE_NONE ? ERR_HANDLE : machine_save(m, s, image, &saved);
 
     if (image != HANDLE_NONE)
         sys_handle_close(image);
@@ -72,36 +74,63 @@ static void save(struct control *c, struct machine *m, uint32_t sequence)
         control_send(c, VMM_SAVED, sequence, &saved, sizeof(saved));
 }
 
-static void obey(struct control *c, struct machine *m, const struct vmm_message *message)
+static void run(struct control *c, struct machine *m, struct services *s, uint32_t sequence)
 {
     uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);
 
+    if (state < MACHINE_ENDING)
+        services_resumed(s);
+    machine_run(m);
+    answer(c, sequence, state >= MACHINE_ENDING ? ERR_STATE : OK);
+}
+
+/* What is shorter than it should be is filled up with zeros. */
+union payload {
+    struct vmm_services services;
+    struct vmm_time time;
+    struct vmm_query query;
+};
+
+static void obey(struct control *c, struct machine *m, struct services *s,
+                 const struct vmm_message *message, const union payload *p)
+{
     switch (message->type) {
     case VMM_START:
-    case VMM_RESUME:
-        machine_run(m);
-        answer(c, message->sequence, state >= MACHINE_ENDING ? ERR_STATE : OK);
-        break;
+    case VMM_RESUME: run(c, m, s, message->sequence); break;
     case VMM_PAUSE:
         machine_pause(m);
         c->pause_sequence = message->sequence; /* answered when all vCPUs have parked */
         break;
-    case VMM_SAVE: save(c, m, message->sequence); break;
+    case VMM_SAVE: save(c, m, s, message->sequence); break;
+    case VMM_SERVICES: services_enable(s, &p->services); break;
+    case VMM_TIME: services_set_time(s, &p->time); break;
+    case VMM_QUERY: services_ask(s, message->sequence, &p->query, take_region(c)); break;
     default: answer(c, message->sequence, ERR_UNSUPPORTED);
     }
 }
 
-static void take_messages(struct control *c, struct machine *m)
+static void take_message(struct control *c, struct machine *m, struct services *s,
+                         const struct ring_packet *packet)
+{
+    static union payload payload; /* one service thread */
+    struct vmm_message message;
+    uint32_t offset = ring_payload_offset(packet), bytes = ring_payload_bytes(packet);
+
+    if (bytes < sizeof(message) || ring_read(&c->in, packet, offset, &message, sizeof(message)))
+        return;
+    bytes = min(bytes - (uint32_t)sizeof(message), (uint32_t)sizeof(payload));
+    memset(&payload, 0, sizeof(payload));
+    if (ring_read(&c->in, packet, offset + (uint32_t)sizeof(message), &payload, bytes) == OK)
+        obey(c, m, s, &message, &payload);
+}
+
+static void take_messages(struct control *c, struct machine *m, struct services *s)
 {
     struct ring_packet packet;
-    struct vmm_message message;
     enum err err;
 
     while ((err = ring_peek(&c->in, &packet)) == OK) {
-        if (ring_payload_bytes(&packet) >= sizeof(message) &&
-            ring_read(&c->in, &packet, ring_payload_offset(&packet), &message, sizeof(message)) ==
-                OK)
-            obey(c, m, &message);
+        take_message(c, m, s, &packet);
         ring_advance(&c->in, &packet);
     }
     if (ring_commit(&c->in))
@@ -118,9 +147,9 @@ static void tell_panic(struct control *c, struct machine *m)
     __atomic_store_n(&m->has_panic, 0, __ATOMIC_RELEASE);
 }
 
-void control_serve(struct control *c, struct machine *m)
+void control_serve(struct control *c, struct machine *m, struct services *s)
 {
-    take_messages(c, m);
+    take_messages(c, m, s);
     tell_panic(c, m);
     machine_input(m);
     uint32_t state = __atomic_load_n(&m->state, __ATOMIC_ACQUIRE);

@@ -10,9 +10,11 @@ struct control {
     bool has_told_end;
 };
 
+struct services;
+
 enum err control_open(struct control *c) MUST_CHECK;
 void control_send(struct control *c, uint32_t type, uint32_t sequence, const void *payload,
                   uint32_t bytes);
 
 /* Obeys what the manager has written, and tells it what has happened. */
-void control_serve(struct control *c, struct machine *m);
+void control_serve(struct control *c, struct machine *m, struct services *s);

@@ -2,18 +2,30 @@
 #include "lib/checksum.h"
 #include "lib/string.h"
 
-void image_put(struct image_writer *w, enum record_type type, const void *payload, uint64_t bytes)
+void image_put_parts(struct image_writer *w, enum record_type type, unsigned instance,
+                     const void *first, uint64_t first_bytes, const void *second,
+                     uint64_t second_bytes)
 {
-    struct record r = { type, RECORD_VERSION, 0, (uint32_t)bytes, checksum32(payload, bytes) };
+    uint64_t bytes = first_bytes + second_bytes;
+    struct record r = { type, RECORD_VERSION, (uint16_t)instance, (uint32_t)bytes, 0 };
+    uint8_t *payload = w->at + w->used + sizeof(r);
 
     if (w->err || w->capacity - w->used < sizeof(r) + bytes) {
         w->err = ERR_FULL;
         return;
     }
+    if (first_bytes)
+        memcpy(payload, first, first_bytes);
+    if (second_bytes)
+        memcpy(payload + first_bytes, second, second_bytes);
+    r.checksum = checksum32(payload, bytes);
     memcpy(w->at + w->used, &r, sizeof(r));
-    if (bytes)
-        memcpy(w->at + w->used + sizeof(r), payload, bytes);
     w->used += sizeof(r) + bytes;
+}
+
+void image_put(struct image_writer *w, enum record_type type, const void *payload, uint64_t bytes)
+{
+    image_put_parts(w, type, 0, payload, bytes, NULL, 0);
 }
 
 static uint32_t head_checksum(const struct image_head *h)
@@ -44,15 +56,21 @@ enum err image_open(const void *at, uint64_t bytes, struct image_head *out)
     return OK;
 }
 
+enum err image_peek(const uint8_t *at, uint64_t bytes, uint64_t offset, struct record *out)
+{
+    if (!range_fits(offset, sizeof(*out), bytes))
+        return ERR_FORMAT;
+    memcpy(out, at + offset, sizeof(*out));
+    return range_fits(offset + sizeof(*out), out->bytes, bytes) ? OK : ERR_FORMAT;
+}
+
 enum err image_take(const uint8_t *at, uint64_t bytes, uint64_t *offset, struct record *out,
                     void *payload, uint64_t capacity)
 {
-    if (!range_fits(*offset, sizeof(*out), bytes))
+    if (image_peek(at, bytes, *offset, out))
         return ERR_FORMAT;
-    memcpy(out, at + *offset, sizeof(*out));
     *offset += sizeof(*out);
-    if (out->version != RECORD_VERSION || out->instance || out->bytes > capacity ||
-        !range_fits(*offset, out->bytes, bytes))
+    if (out->version != RECORD_VERSION || out->bytes > capacity)
         return ERR_FORMAT;
     memcpy(payload, at + *offset, out->bytes);
     *offset += out->bytes;

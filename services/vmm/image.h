@@ -12,6 +12,10 @@ struct image_writer {
     enum err err;
 };
 void image_put(struct image_writer *w, enum record_type type, const void *payload, uint64_t bytes);
+/* The same for one of several: number @instance, its payload in two parts. */
+void image_put_parts(struct image_writer *w, enum record_type type, unsigned instance,
+                     const void *first, uint64_t first_bytes, const void *second,
+                     uint64_t second_bytes);
 
 /* Fills in what the head says about the layout, and its checksum. */
 void image_seal(struct image_head *h, uint64_t memory_bytes, unsigned cpu_count);
@@ -19,6 +23,10 @@ void image_seal(struct image_head *h, uint64_t memory_bytes, unsigned cpu_count)
 /* Copies the head at @at, of an image of @bytes, to *@out. ERR_FORMAT: it is no whole image of this
  * version. */
 enum err image_open(const void *at, uint64_t bytes, struct image_head *out) MUST_CHECK;
+
+/* The head of the record at @offset of @bytes at @at. ERR_FORMAT: it is none. */
+enum err image_peek(const uint8_t *at, uint64_t bytes, uint64_t offset, struct record *out)
+    MUST_CHECK;
 
 /* The next record at *@offset of @bytes at @at: its head to *@out, its payload to @payload, of
  * which there are @capacity bytes; moves *@offset behind it. ERR_FORMAT: it is none, or broken. */

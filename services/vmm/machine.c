@@ -174,9 +174,6 @@ static enum err make_vcpus(struct machine *m, struct loader_failure *why)
 {
     enum err err = OK;
 
-    if (!m->config->cpu_count || m->config->cpu_count > VMM_VCPUS_MAX)
-        return ERR_ARGUMENT;
-    m->vcpu_count = m->config->cpu_count;
     for (unsigned i = 0; !err && i < m->vcpu_count; i++)
         err = vcpu_create(&m->vcpus[i], m, i);
     if (err)
@@ -195,7 +192,7 @@ static enum err make_processors(struct machine *m, struct loader_failure *why)
 /* The machine as its firmware and loader leave it. */
 static enum err boot(struct machine *m, struct loader_failure *why)
 {
-    struct acpi_machine acpi = { m->config->cpu_count, m->config->has_ioapic };
+    struct acpi_machine acpi = { m->config->cpu_count, m->config->has_ioapic, true };
     struct vcpu_state state;
     enum err err = load_kernel(m, &state, why);
 
@@ -211,15 +208,15 @@ static enum err boot(struct machine *m, struct loader_failure *why)
 }
 
 /* The machine as it was saved. */
-static enum err restore(struct machine *m, struct loader_failure *why)
+static enum err restore(struct machine *m, struct services *s, struct loader_failure *why)
 {
     const struct startup_grant *image = startup_grant(VMM_GRANT_IMAGE);
     enum err err = make_processors(m, why);
 
-    return err ? err : machine_restore(m, image->handle, image->bytes, why);
+    return err ? err : machine_restore(m, s, image->handle, image->bytes, why);
 }
 
-enum err machine_build(struct machine *m, struct loader_failure *why)
+enum err machine_open(struct machine *m, struct loader_failure *why)
 {
     const void *config;
     uint64_t bytes;
@@ -228,6 +225,9 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
     if (err)
         return err;
     m->config = config;
+    if (!m->config->cpu_count || m->config->cpu_count > VMM_VCPUS_MAX)
+        return ERR_ARGUMENT;
+    m->vcpu_count = m->config->cpu_count;
     err = make_devices(m);
     if (err)
         return err;
@@ -235,7 +235,12 @@ enum err machine_build(struct machine *m, struct loader_failure *why)
     if (err)
         return loader_fail(why, err, "give it less memory, or delete another VM",
                            "no memory for the VM's %lu MiB", m->config->memory_bytes >> 20);
-    return startup_grant(VMM_GRANT_IMAGE) ? restore(m, why) : boot(m, why);
+    return OK;
+}
+
+enum err machine_build(struct machine *m, struct services *s, struct loader_failure *why)
+{
+    return startup_grant(VMM_GRANT_IMAGE) ? restore(m, s, why) : boot(m, why);
 }
 
 /* ---- states ---- */

@@ -49,10 +49,13 @@ struct machine {
     struct vrtc rtc;
 };
 
-/* Builds the VM from what the vmm was handed; its vCPUs are parked. After an error @why says what
- * is wrong. */
+/* Takes up configuration, memory and devices; then builds the VM from what the vmm was handed; its
+ * vCPUs are parked. After an error @why says what is wrong. */
 struct loader_failure;
-enum err machine_build(struct machine *m, struct loader_failure *why) MUST_CHECK;
+struct services;
+enum err machine_open(struct machine *m, struct loader_failure *why) MUST_CHECK;
+enum err machine_build(struct machine *m, struct services *s, struct loader_failure *why)
+    MUST_CHECK;
 
 /* Lets the vCPUs run, or stops them; pausing is done when machine_is_paused(). */
 void machine_run(struct machine *m);

@@ -8,11 +8,14 @@
 #include "services/vmm/control.h"
 #include "services/vmm/loader/loader.h"
 #include "services/vmm/machine.h"
+#include "services/vmm/services.h"
 
 void program_main(void);
 
 static struct machine machine;
 static struct control control;
+static struct vmbus vmbus;
+static struct services services;
 
 static enum err make_signals(struct machine *m)
 {
@@ -42,15 +45,36 @@ static void report_failure(enum err err, struct loader_failure *why)
     control_send(&control, VMM_FAILED, 0, &f, sizeof(f));
 }
 
-static void serve_forever(void)
+/* Signals of the guest's channels come first, and cost nothing else. */
+static void serve_forever(bool is_built)
 {
-    uint64_t bits;
+    const uint64_t others = ~0ull >> (64 - WAKE_EVENTS);
+    uint64_t bits = others, deadline = DEADLINE_NEVER;
 
     for (;;) {
-        control_serve(&control, &machine);
-        sys_signal_wait(machine.wake, DEADLINE_NEVER, &bits);
+        if (is_built)
+            vmbus_serve(&vmbus, bits);
+        if (bits & others || !bits)
+            control_serve(&control, &machine, &services);
+        if (is_built && (bits & others || !bits || services.is_dirty))
+            deadline = services_serve(&services);
+        sys_signal_wait(machine.wake, deadline, &bits);
         bench_port_woken(&machine, bits);
     }
+}
+
+/* Server and services exist before the machine is built: an image has their state. */
+static enum err build(struct loader_failure *why)
+{
+    enum err err = machine_open(&machine, why);
+
+    if (!err)
+        err = vmbus_open(&vmbus, &machine);
+    if (err)
+        return err;
+    services_init(&services, &machine, &vmbus, &control);
+    err = machine_build(&machine, &services, why);
+    return err ? err : bench_port_open(&machine);
 }
 
 void program_main(void)
@@ -68,12 +92,10 @@ void program_main(void)
         log_line("cannot start: %s", err_name(err));
         sys_exit(1);
     }
-    err = machine_build(&machine, &why);
-    if (!err)
-        err = bench_port_open(&machine);
+    err = build(&why);
     if (err)
         report_failure(err, &why);
     else
         control_send(&control, VMM_READY, 0, NULL, 0);
-    serve_forever();
+    serve_forever(!err);
 }

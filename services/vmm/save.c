@@ -4,6 +4,7 @@
 #include "lib/string.h"
 #include "services/rt/sys.h"
 #include "services/vmm/loader/loader.h"
+#include "services/vmm/services.h"
 
 #define PIECE_BYTES MIB(4)
 
@@ -68,13 +69,16 @@ static void put_devices(struct machine *m, struct image_writer *w)
 }
 
 /* The head is written last: without it there is no image. */
-static enum err put_records(struct machine *m, uint8_t *at, uint64_t room, struct vmm_saved *out)
+static enum err put_records(struct machine *m, struct services *s, uint8_t *at, uint64_t room,
+                            struct vmm_saved *out)
 {
     struct image_writer w = { .at = at, .capacity = room, .used = sizeof(struct image_head) };
     struct image_head head = { 0 };
 
     image_put(&w, RECORD_MACHINE, m->config, sizeof(*m->config));
     put_devices(m, &w);
+    vmbus_save(s->vmbus, &w);
+    services_save(s, &w);
     image_put(&w, RECORD_END, NULL, 0);
     if (w.err)
         return w.err;
@@ -88,7 +92,7 @@ static enum err put_records(struct machine *m, uint8_t *at, uint64_t room, struc
     return OK;
 }
 
-enum err machine_save(struct machine *m, handle_t image, struct vmm_saved *out)
+enum err machine_save(struct machine *m, struct services *s, handle_t image, struct vmm_saved *out)
 {
     uint64_t room = image_memory_offset(m->vcpu_count);
     void *at;
@@ -101,15 +105,16 @@ enum err machine_save(struct machine *m, handle_t image, struct vmm_saved *out)
         err = sys_region_map(image, 0, room, PROT_READ | PROT_WRITE, &at);
     if (err)
         return err;
-    err = put_records(m, at, room, out);
+    err = put_records(m, s, at, room, out);
     sys_unmap(at);
     return err;
 }
 
 /* ---- restoring ---- */
 
-/* All of the vmm's records, in their order, and nothing else. */
-static enum err take_records(const uint8_t *at, uint64_t bytes, struct records *out)
+/* The first of the vmm's records, in their order; moves *@offset behind them. */
+static enum err take_records(const uint8_t *at, uint64_t bytes, struct records *out,
+                             uint64_t *offset)
 {
     const struct {
         enum record_type type;
@@ -117,16 +122,51 @@ static enum err take_records(const uint8_t *at, uint64_t bytes, struct records *
         uint64_t bytes;
     } wanted[] = { { RECORD_MACHINE, &out->machine, sizeof(out->machine) },
                    { RECORD_UART, &out->uart, sizeof(out->uart) },
-                   { RECORD_RTC, &out->rtc, sizeof(out->rtc) },
-                   { RECORD_END, NULL, 0 } };
-    uint64_t offset = 0;
+                   { RECORD_RTC, &out->rtc, sizeof(out->rtc) } };
     struct record r;
 
+    *offset = 0;
     for (unsigned i = 0; i < array_count(wanted); i++)
-        if (image_take(at, bytes, &offset, &r, wanted[i].to, wanted[i].bytes) ||
+        if (image_take(at, bytes, offset, &r, wanted[i].to, wanted[i].bytes) || r.instance ||
             r.type != wanted[i].type || r.bytes != wanted[i].bytes)
             return ERR_FORMAT;
-    return offset == bytes ? OK : ERR_FORMAT;
+    return OK;
+}
+
+/* One of VMBus or of a service, copied before it is looked at. *@type: what it was. */
+static enum err restore_service(struct services *s, const uint8_t *at, uint64_t bytes,
+                                uint64_t *offset, uint32_t *type)
+{
+    const struct gpadl_ops *memory = &s->vmbus->server.ops->memory;
+    struct record r;
+    enum err err = image_peek(at, bytes, *offset, &r);
+
+    if (err)
+        return err;
+    *type = r.type;
+    if (r.type == RECORD_END)
+        return image_take(at, bytes, offset, &r, NULL, 0);
+    void *copy = memory->allocate(s->vmbus, max(r.bytes, 1u));
+    if (!copy)
+        return ERR_MEMORY;
+    err = image_take(at, bytes, offset, &r, copy, r.bytes);
+    if (!err)
+        err = r.type == RECORD_SERVICE ? services_restore(s, &r, copy)
+                                       : vmbus_restore(s->vmbus, &r, copy);
+    memory->release(s->vmbus, copy, r.bytes);
+    return err;
+}
+
+/* Those of VMBus and its services, up to the end, and nothing behind it. */
+static enum err restore_services(struct services *s, const uint8_t *at, uint64_t bytes,
+                                 uint64_t offset)
+{
+    uint32_t type = RECORD_VMBUS;
+    enum err err = OK;
+
+    while (!err && type != RECORD_END)
+        err = restore_service(s, at, bytes, &offset, &type);
+    return !err && offset != bytes ? ERR_FORMAT : err;
 }
 
 static bool is_of_machine(const struct machine *m, const struct vmm_config *saved,
@@ -149,9 +189,9 @@ static enum err restore_devices(struct machine *m, const struct records *r)
     return err;
 }
 
-/* Head and the vmm's records, at @at, of an image of @bytes. */
+/* Head and the vmm's own records, at @at, of an image of @bytes; moves *@offset behind them. */
 static enum err restore_records(struct machine *m, const uint8_t *at, uint64_t bytes,
-                                struct image_head *h, const char **what)
+                                struct image_head *h, uint64_t *offset, const char **what)
 {
     static struct records records; /* one machine; too large for the stack */
     enum err err = image_open(at, bytes, h);
@@ -160,7 +200,7 @@ static enum err restore_records(struct machine *m, const uint8_t *at, uint64_t b
     if (err)
         return err;
     *what = "the records of its devices are broken or of another version";
-    err = take_records(at + sizeof(*h), h->vmm_bytes, &records);
+    err = take_records(at + sizeof(*h), h->vmm_bytes, &records, offset);
     if (err)
         return err;
     *what = "it is of a VM with other memory or CPUs";
@@ -170,12 +210,14 @@ static enum err restore_records(struct machine *m, const uint8_t *at, uint64_t b
     return restore_devices(m, &records);
 }
 
-/* The memory before the kernel's row, which puts the overlay pages over it. */
-static enum err restore_all(struct machine *m, handle_t image, const uint8_t *at, uint64_t bytes,
-                            const char **what)
+/* The memory before the kernel's row, which puts the overlay pages over it, and before the rings,
+ * whose indices are read from it. */
+static enum err restore_all(struct machine *m, struct services *s, handle_t image,
+                            const uint8_t *at, uint64_t bytes, const char **what)
 {
     struct image_head head;
-    enum err err = restore_records(m, at, bytes, &head, what);
+    uint64_t offset;
+    enum err err = restore_records(m, at, bytes, &head, &offset, what);
 
     if (err)
         return err;
@@ -183,12 +225,16 @@ static enum err restore_all(struct machine *m, handle_t image, const uint8_t *at
     err = copy_memory(m, image, head.memory_offset, PROT_READ);
     if (err)
         return err;
+    *what = "the records of VMBus and its services are broken";
+    err = restore_services(s, at + sizeof(head), head.vmm_bytes, offset);
+    if (err)
+        return err;
     *what = "the kernel refuses the records of its vCPUs";
     return sys_partition_restore(m->partition, at + sizeof(head) + head.vmm_bytes,
                                  head.kernel_bytes);
 }
 
-enum err machine_restore(struct machine *m, handle_t image, uint64_t bytes,
+enum err machine_restore(struct machine *m, struct services *s, handle_t image, uint64_t bytes,
                          struct loader_failure *why)
 {
     uint64_t room = image_memory_offset(m->vcpu_count);
@@ -200,7 +246,7 @@ enum err machine_restore(struct machine *m, handle_t image, uint64_t bytes,
         err = sys_region_map(image, 0, room, PROT_READ, &at);
     if (err)
         return loader_fail(why, err, "vm forget", "the image cannot be restored: %s", what);
-    err = restore_all(m, image, at, bytes, &what);
+    err = restore_all(m, s, image, at, bytes, &what);
     sys_unmap(at);
     if (err)
         return loader_fail(why, err, "vm forget, and save it again",

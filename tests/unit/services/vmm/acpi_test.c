@@ -27,7 +27,7 @@ TEST(all_tables_are_reached_from_the_rsdp_with_good_sums)
     struct guest_memory m = image_memory();
     const uint8_t *rsdp = m.low + LAYOUT_ACPI, *xsdt, *t;
 
-    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 1, false }), OK);
+    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 1, false, true }), OK);
     EXPECT(memcmp(rsdp, "RSD PTR ", 8) == 0);
     EXPECT_EQ(sum(rsdp, 20), 0);
     EXPECT_EQ(sum(rsdp, 36), 0);
@@ -51,7 +51,7 @@ TEST(every_cpu_is_in_the_madt)
 {
     struct guest_memory m = image_memory();
 
-    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 64, true }), OK);
+    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 64, true, true }), OK);
     const uint8_t *xsdt = m.low + word(m.low + LAYOUT_ACPI + 24, 8);
     const uint8_t *t = m.low + word(xsdt + 44, 8);
     EXPECT_EQ(sum(t, (uint32_t)word(t + 4, 4)), 0);
@@ -79,12 +79,12 @@ TEST(an_ioapic_stands_behind_the_cpus_and_gives_the_uart_an_interrupt)
     static const uint8_t without[] = { 0xf8, 3, 0xf8, 3, 0, 8, 0x79, 0 };
     struct guest_memory m = image_memory();
 
-    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 4, true }), OK);
+    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 4, true, true }), OK);
     const uint8_t *xsdt = m.low + word(m.low + LAYOUT_ACPI + 24, 8);
     const uint8_t *madt = m.low + word(xsdt + 44, 8);
     EXPECT(memcmp(madt + 44 + 4 * 8, ioapic, sizeof(ioapic)) == 0);
     EXPECT(dsdt_has(&m, irq, sizeof(irq)) && !dsdt_has(&m, without, sizeof(without)));
-    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 4, false }), OK);
+    EXPECT_EQ(acpi_write_tables(&m, &(struct acpi_machine){ 4, false, true }), OK);
     madt = m.low + word(m.low + word(m.low + LAYOUT_ACPI + 24, 8) + 44, 8);
     EXPECT_EQ(word(madt + 4, 4), 44 + 4 * 8);
     EXPECT(!dsdt_has(&m, irq, sizeof(irq)) && dsdt_has(&m, without, sizeof(without)));

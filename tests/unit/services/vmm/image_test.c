@@ -81,8 +81,8 @@ TEST(broken_records_are_refused)
     for (unsigned i = 0; i < sizeof(struct record) + sizeof(rtc); i++) {
         uint64_t at = 0, bytes = make() - sizeof(head);
 
-        if (i < 4)
-            continue; /* the type is for the caller to look at */
+        if (i < 4 || i == 6 || i == 7)
+            continue; /* type and instance are for the caller to look at */
         room[sizeof(head) + i] ^= 0x80;
         EXPECT_EQ(image_take(room + sizeof(head), bytes, &at, &r, &out, sizeof(out)), ERR_FORMAT);
     }

@@ -1,5 +1,6 @@
 // SOURCES: services/vmm/*.c services/vmm/loader/*.c services/vmm/devices/*.c services/rt/mutex.c
 // SOURCES: -services/vmm/main.c -services/vmm/control.c -services/vmm/selftest.c lib/*.c
+// SOURCES: -services/vmm/save.c -services/vmm/services.c -services/vmm/service_answers.c
 /* A machine over a kernel that is played with threads: a vCPU is in its guest until it is kicked or
  * the test lets it leave with an exit. */
 #include <pthread.h>
@@ -8,6 +9,7 @@
 #include "services/rt/sys.h"
 #include "services/vmm/loader/loader.h"
 #include "services/vmm/machine.h"
+#include "services/vmm/save.h"
 #include "services/vmm/selftest.h"
 #include "tests/unit/services/vmm/images.h"
 #include "tests/unit/test.h"
@@ -275,6 +277,12 @@ enum err sys_vcpu_set(handle_t h, const struct vcpu_state *in)
     return OK;
 }
 
+enum err machine_restore(struct machine *machine, struct services *s, handle_t image,
+                         uint64_t bytes, struct loader_failure *failure)
+{
+    return ERR_UNSUPPORTED;
+}
+
 bool selftest_is_wanted(const struct machine *m)
 {
     return false;
@@ -306,7 +314,9 @@ static enum err build(unsigned cpu_count)
     config.cpu_count = cpu_count;
     image_elf(kernel);
     enum err err = sys_signal_create(1, &m->wake);
-    return err ? err : machine_build(m, &why);
+    if (!err)
+        err = machine_open(m, &why);
+    return err ? err : machine_build(m, NULL, &why);
 }
 
 static void wait_for_guests(unsigned count)

@@ -1,0 +1,77 @@
+/* A channel: the two rings that join a guest's driver and one of our services, and the few things
+ * that a service does with them. Knows nothing of where rings lie or how the guest is signalled, so
+ * that services run in host tests. */
+#pragma once
+#include "lib/abi/vmbus.h"
+#include "lib/ring.h"
+
+struct channel;
+struct device;
+
+/* How a service is told. @signalled: the guest has written, or made room. */
+struct device_ops {
+    void (*opened)(struct device *d, struct channel *c);
+    void (*closed)(struct device *d, struct channel *c);
+    void (*signalled)(struct device *d, struct channel *c);
+};
+
+/* What is offered to a guest: the constant part is the service's, the rest the server's. */
+struct device {
+    const struct device_ops *ops;
+    struct guid class_id, instance_id;
+    uint16_t flags; /* VMBUS_OFFER_* */
+    bool is_enabled;
+    bool is_broken;          /* the guest broke a ring: not offered until the next connection */
+    struct channel *channel; /* the primary one, while there is one */
+    struct device *next;     /* of the server's list, in the order of their first offers */
+};
+
+enum channel_state {
+    CHANNEL_FREE,
+    CHANNEL_WAITING, /* to be offered */
+    CHANNEL_OFFERED,
+    CHANNEL_OPEN,
+    CHANNEL_REVOKED, /* until the guest releases its id */
+};
+
+struct channel {
+    uint32_t id;
+    uint32_t state; /* enum channel_state */
+    struct device *device;
+    uint16_t subchannel;
+    bool needs_rescind; /* REVOKED, and the guest has not been told */
+    uint32_t target_vp; /* whom we signal */
+    uint32_t gpadl, downstream_page, open_id;
+    /* while OPEN: */
+    struct ring in, out;
+    void (*signal)(struct channel *c); /* tells the guest */
+    void *mapping, *mapping_ctx;       /* of whoever mapped the rings */
+    uint32_t view;
+    bool is_broken; /* a packet or an index was wrong: no byte is read or written any more */
+    uint64_t signals_in, signals_out, packets_in, packets_out, bytes_in, bytes_out;
+};
+
+/* Writes one packet and signals if the guest wants it. ERR_FULL: no room; @signalled comes when
+ * there is. ERR_ARGUMENT: too long for the ring. ERR_GUEST: the ring is broken. */
+enum err channel_send(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
+                      const struct ring_part *parts, unsigned count) MUST_CHECK;
+
+/* Whether an answer of @payload_bytes can be sent now. ERR_FULL: no; @signalled comes when it can.
+ * ERR_GUEST: the ring is broken. */
+enum err channel_reserve(struct channel *c, uint32_t payload_bytes) MUST_CHECK;
+
+/* The header of the next packet, and the taking of it; channel_receive() is both. */
+enum err channel_next(struct channel *c, struct ring_packet *h) MUST_CHECK;
+enum err channel_take(struct channel *c, const struct ring_packet *h, void *to, uint32_t capacity,
+                      uint32_t *n) MUST_CHECK;
+
+/* Takes the next packet; up to @capacity bytes of its payload go to @to, *@n is its whole length.
+ * ERR_EMPTY: none. ERR_GUEST: the ring is broken. Until channel_done() the guest sees nothing of
+ * it, and is asked not to signal. */
+enum err channel_receive(struct channel *c, struct ring_packet *h, void *to, uint32_t capacity,
+                         uint32_t *n) MUST_CHECK;
+
+/* Before the packets of one signal are read, and behind the last: gives their room back. False:
+ * more has come meanwhile, go on. */
+void channel_begin(struct channel *c);
+bool channel_done(struct channel *c) MUST_CHECK;
