@@ -10,11 +10,25 @@ from helpers import count_of, delete, held, same_as_before, state, until
 from test_containment import host_answers, speed, start
 
 
+PAYLOADS = {"hostile": "msr control svm patch exits state",
+            "hostile_calls": "calls events ipis",
+            "hostile_synic": "overlay reread synic timers wrap crash"}
+
+
+def boot(t, **options):
+    return start(t, *PAYLOADS, **options)
+
+
+def payload_of(do):
+    """The file whose attack this is."""
+    return next(f"{file}.elf" for file, names in PAYLOADS.items() if do.split()[0] in names.split())
+
+
 def attack(node, do, ends=("stopped",), options="", timeout=60):
     """Runs the attack beside the neighbour and deletes its VM, which must leave nothing behind.
     Returns what the attacker printed."""
     before = held(node)
-    node.do(f'vm create bad kernel=hostile.elf memory=16M cpus=2 {options} cmdline="do={do}"')
+    node.do(f'vm create bad kernel={payload_of(do)} memory=16M cpus=2 {options} cmdline="do={do}"')
     node.do("vm start bad")
     until(lambda: state(node, "bad") != "running", timeout, do)
     host_answers(node)
@@ -58,11 +72,11 @@ def check_022_sets_of_processors(calls):
 
 
 def test_hostile_025_a_timer_beyond_the_end_of_time_does_not_hang_the_host(t):
-    attack(start(t, "hostile"), "wrap")
+    attack(boot(t), "wrap")
 
 
 def test_hostile_018_019_022_hypercalls_with_broken_input_are_refused(t):
-    node = start(t, "hostile")
+    node = boot(t)
     calls = told(attack(node, "calls"), "CALL")
     check_018_input_that_lies_nowhere(calls)
     check_019_forms_that_do_not_fit(calls)
@@ -70,7 +84,7 @@ def test_hostile_018_019_022_hypercalls_with_broken_input_are_refused(t):
 
 
 def test_hostile_023_024_026_messages_and_events_to_nowhere_leave_nothing(t):
-    node = start(t, "hostile")
+    node = boot(t)
     calls = told(attack(node, "events"), "CALL")
     assert calls == {"post-unknown": 0x12, "post-241": 5, "post-4G": 5, "post-type-0": 5,
                      "post-hypervisors-type": 5, "signal-unknown": 0x12, "signal-unknown-flag": 0x12,
@@ -83,7 +97,7 @@ def test_hostile_023_024_026_messages_and_events_to_nowhere_leave_nothing(t):
 
 
 def test_hostile_006_007_010_registers_and_instructions_fault(t):
-    node = start(t, "hostile")
+    node = boot(t)
     text = attack(node, "msr")
     assert "MSR addresses 0\n" in text, "an address that is not canonical is refused"
     faults = [told(text, "FAULT"), told(attack(node, "control"), "FAULT")]
@@ -94,7 +108,7 @@ def test_hostile_006_007_010_registers_and_instructions_fault(t):
 
 
 def test_hostile_008_code_that_changes_is_undefined_or_runs_as_it_is(t):
-    node = start(t, "hostile")
+    node = boot(t)
     text = attack(node, "patch")
     counts = re.search(r"^PATCH ran (\d+) undefined (\d+) other (\d+)$", text, re.M)
     ran, undefined, other = map(int, counts.groups())
@@ -102,7 +116,7 @@ def test_hostile_008_code_that_changes_is_undefined_or_runs_as_it_is(t):
 
 
 def test_hostile_009_states_that_cannot_be_end_in_a_known_state(t):
-    node = start(t, "hostile")
+    node = boot(t)
     # Real CPUs answer bad bits of CR0 by #GP, TCG takes some and VMRUN then refuses the state.
     for what, ends in {"idt": ("crashed",), "gdt": ("crashed",), "cache": ("stopped",),
                        "write-through": ("stopped", "crashed"), "paging-real": ("stopped", "crashed"),
@@ -130,19 +144,19 @@ def test_hostile_011_predictions_do_not_pass_from_one_vm_to_another(t):
 
 
 def test_hostile_014_a_page_covered_and_uncovered_shows_one_or_the_other(t):
-    node = start(t, "hostile")
+    node = boot(t)
     assert "REREAD ram yes overlay yes other 0\n" in attack(node, "reread")
 
 
 def test_hostile_017_026_pages_that_move_about_leave_memory_as_it_was(t):
-    node = start(t, "hostile")
+    node = boot(t)
     text = attack(node, "overlay", timeout=90)
     assert "OVERLAY changed 0\n" in text, text
     assert told(text, "FAULT") == {"overlay.2^39": 0x13, "overlay.top": 0x13}, text
 
 
 def test_hostile_027_crash_reports_and_escapes_are_bounded_and_harmless(t):
-    node = start(t, "hostile")
+    node = boot(t)
     seq = node.last_seq()
     begin = host_answers(node)
     attack(node, "crash")
@@ -157,12 +171,12 @@ def test_hostile_027_crash_reports_and_escapes_are_bounded_and_harmless(t):
 
 @limit(300)
 def test_hostile_002_005_025_storms_are_charged_to_their_vm(t):
-    node = start(t, "hostile", icount=True, cpus=1)
+    node = boot(t, icount=True, cpus=1)
     alone = speed(node, 0.3e9)
     before, shares = held(node), {}
     for do in ("ipis", "exits", "timers mode=direct", "timers mode=messages"):
         cpus = 1 if do == "exits" else 2
-        node.do(f'vm create bad kernel=hostile.elf memory=16M cpus={cpus} cmdline="do={do}"')
+        node.do(f'vm create bad kernel={payload_of(do)} memory=16M cpus={cpus} cmdline="do={do}"')
         node.do("vm start bad")
         node.wait_text("bad", "STORM")
         shares[do] = speed(node, 0.3e9) / alone
