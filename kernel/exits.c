@@ -245,7 +245,10 @@ static bool handle_machine_check(struct vcpu_exit *io)
     return machine_checks_hit_guest(&status) && end_with(io, VCPU_EXIT_MACHINE_CHECK, status);
 }
 
-/* Intercepted only so that they cannot starve the host while they are delivered endlessly. */
+/* #DB and #AC exit only so that a delivery which raises the same again, and on hardware goes on so
+ * without end, is an exit each time: there the thread is pre-empted, charged and killed like any
+ * other, so nobody need count them; the VM has its slice to waste. DR6 is as the handler shall see
+ * it. What was being delivered comes again or, an interrupt, is lost, as on a CPU. */
 static bool handle_exception(struct vcpu *v, struct vcpu_exit *io)
 {
     uint32_t error;

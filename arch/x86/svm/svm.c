@@ -130,7 +130,7 @@ void virt_vcpu_init(struct virt_vcpu *v, hpa_t page, hpa_t nested_root)
     v->vmcb_pa = page;
     c->intercept_cr_reads = 1u << 4;            /* MCE is ours, and always set */
     c->intercept_cr_writes = 1u << 4 | 1u << 8; /* CR4: reserved bits; CR8: see the facts on TCG */
-    c->intercept_exceptions = 1u << VECTOR_DB | 1u << VECTOR_AC | 1u << VECTOR_MC;
+    c->intercept_exceptions = SVM_STARVING_EXCEPTIONS | 1u << VECTOR_MC;
     c->intercept3 = SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_SMI |
                     SVM_INTERCEPT_INIT | SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID |
                     SVM_INTERCEPT_INVD | SVM_INTERCEPT_HLT | SVM_INTERCEPT_INVLPGA |

@@ -39,6 +39,8 @@ static const char *check_control(const struct vmcb *v, const struct svm_check_li
 {
     if (!(v->intercept4 & SVM_INTERCEPT_VMRUN))
         return "the VMRUN intercept bit is clear";
+    if (~v->intercept_exceptions & SVM_STARVING_EXCEPTIONS)
+        return "#DB or #AC does not exit: their delivery can keep a CPU for ever";
     if (v->asid == 0)
         return "ASID is zero";
     if (v->asid >= limits->asid_count)

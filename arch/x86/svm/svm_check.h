@@ -1,5 +1,6 @@
 /* The consistency rules that a real CPU checks at VMRUN. QEMU's TCG lets many broken VMCBs pass,
- * so the debug build asks here before each run. Pure. */
+ * so the debug build asks here before each run. One rule is our own: #DB and #AC exit, or a guest whose
+ * CPU delivers one for ever (XSA-156) has that CPU for good. Pure. */
 #pragma once
 #include "arch/x86/svm/svm_regs.h"
 

@@ -33,6 +33,9 @@
 #define SVM_INTERCEPT_MWAIT (1u << 11)
 #define SVM_INTERCEPT_XSETBV (1u << 13)
 
+/* Exceptions whose delivery can raise them again, without end and without a look at interrupts. */
+#define SVM_STARVING_EXCEPTIONS (1u << VECTOR_DB | 1u << VECTOR_AC)
+
 #define SVM_EXIT_CR0_READ 0x000
 #define SVM_EXIT_CR0_WRITE 0x010
 #define SVM_EXIT_CR4_READ 0x004

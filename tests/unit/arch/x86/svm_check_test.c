@@ -10,6 +10,7 @@ static void good(void)
 {
     memset(&v, 0, sizeof(v));
     v.intercept4 = SVM_INTERCEPT_VMRUN;
+    v.intercept_exceptions = 1u << VECTOR_DB | 1u << VECTOR_AC;
     v.asid = 1;
     v.efer = EFER_SVME;
     v.cr0 = CR0_ET;
@@ -57,6 +58,10 @@ TEST(each_broken_rule_is_named)
     EXPECT_BROKEN("ASID");
     good(), v.intercept4 = 0;
     EXPECT_BROKEN("VMRUN");
+    good(), v.intercept_exceptions = 1u << VECTOR_DB;
+    EXPECT_BROKEN("#AC");
+    good(), v.intercept_exceptions = 1u << VECTOR_AC;
+    EXPECT_BROKEN("#DB");
     good(), v.event = SVM_EVENT_VALID | 1u << 8;
     EXPECT_BROKEN("EVENTINJ");
     good(), v.event = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | 2;
