@@ -7,7 +7,6 @@
  *     do=patch    the second CPU changes the instruction that the first one executes; mode=split:
  *                 one of 15 bytes, whose opcode lies on two pages
  *     do=exits    a storm of exits
- *     do=state    what=... : a state that no CPU runs on with
  */
 #include "tests/guest/hostile.h"
 
@@ -264,41 +263,11 @@ static void attack_exits(void)
     }
 }
 
-/* ---- states that no CPU runs on with ---- */
-
-static void attack_state(void)
-{
-    static const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) nothing = { 0, 0 };
-    char what[16] = "";
-
-    argument_text("what", what, sizeof(what));
-    print("STATE %s\n", what);
-    if (is(what, "cr3"))
-        __asm__ volatile("mov %0, %%cr3" : : "r"(0xfffffff000ull));
-    else if (is(what, "cr3-hole"))
-        __asm__ volatile("mov %0, %%cr3" : : "r"(HOLE));
-    else if (is(what, "idt"))
-        __asm__ volatile("lidt %0; ud2" : : "m"(nothing));
-    else if (is(what, "gdt"))
-        __asm__ volatile("lgdt %0; int3" : : "m"(nothing));
-    else if (is(what, "write-through")) /* NW without CD */
-        __asm__ volatile("mov %0, %%cr0" : : "r"(0xa0000011ull));
-    else if (is(what, "paging-real")) /* PG without PE */
-        __asm__ volatile("mov %0, %%cr0" : : "r"(0x80000010ull));
-    else if (is(what, "cr0-32"))
-        __asm__ volatile("mov %0, %%cr0" : : "r"(1ull << 32 | 0x80000011));
-    else if (is(what, "cache")) /* CD without NW is legal: it runs on */
-        __asm__ volatile("mov %0, %%cr0" : : "r"(0xc0000011ull));
-}
-
 int payload_main(void)
 {
     static const struct attack attacks[] = {
         { "msr", attack_msr },     { "control", attack_control }, { "svm", attack_svm },
-        { "patch", attack_patch }, { "exits", attack_exits },     { "state", attack_state },
+        { "patch", attack_patch }, { "exits", attack_exits },
     };
 
     return run_attack(attacks, sizeof(attacks) / sizeof(attacks[0]));
