@@ -12,7 +12,7 @@ from test_containment import host_answers, speed, start
 
 
 PAYLOADS = {"hostile": "msr control svm patch exits",
-            "hostile_calls": "calls events ipis",
+            "hostile_calls": "calls events port output underfoot ipis",
             "hostile_debug": "steps breakpoint endless addresses",
             "hostile_state": "state",
             "hostile_synic": "overlay reread synic timers wrap crash"}
@@ -100,6 +100,31 @@ def test_hostile_023_024_026_messages_and_events_to_nowhere_leave_nothing(t):
     assert told(text, "FAULT") == {"sversion": 0x13, "stimer-reserved": 0x13}, text
     stimers = told(text, "STIMER")
     assert stimers == {"vector-15": 0x10F2, "sint-0": 2}, "they do not start"
+
+
+def test_hostile_020_input_that_changes_underfoot_is_read_once(t):
+    node = boot(t)
+    text = attack(node, "underfoot bench-port=1")
+    calls = re.findall(r"^UNDERFOOT (\S+) bad (\d+) seen (\w+)$", text, re.M)
+    assert len(calls) == 7 and all(bad == "0" for _, bad, _ in calls), calls
+    # Which statuses come is chance, but not that the input does change.
+    assert any(int(seen, 16).bit_count() > 1 for _, _, seen in calls), calls
+
+
+def test_hostile_021_an_address_for_output_is_not_looked_at(t):
+    """No hypercall of ours has output."""
+    node = boot(t)
+    text = attack(node, "output")
+    assert re.findall(r"^OUTPUT .*$", text, re.M) == [
+        f"OUTPUT calls {n * 144} differing 0 canary 0 overlay 0 input 0" for n in (1, 2)], text
+
+
+def test_hostile_023_024_a_flood_at_a_real_port_leaves_nothing(t):
+    """Its flags add up. No payload's VM has a port for messages, whose queue could be full."""
+    node = boot(t)
+    calls = told(attack(node, "port bench-port=1"), "CALL")
+    assert calls == {"port-signal": 0, "port-flag-1": 5, "port-flag-64": 5, "port-flag-65535": 5,
+                     "port-post": 0x12, "port-flood": 100000}, calls
 
 
 def test_hostile_004_debug_exceptions_reach_the_guest_and_hang_nobody(t):
