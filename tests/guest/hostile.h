@@ -45,6 +45,14 @@ static inline void write_good_msr(uint32_t msr, uint64_t value)
                      : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
 }
+static inline void read_good_msr(uint32_t msr, uint64_t *value)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
+    *value = (uint64_t)high << 32 | low;
+}
+
 static inline bool start_second(void (*entry)(unsigned int cpu))
 {
     if (smp_start(2, entry) != 2) {

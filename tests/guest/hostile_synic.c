@@ -6,6 +6,7 @@
  *     do=reread   the second CPU reads a page that the first one covers and uncovers
  *     do=synic    SINTs with bad vectors, and a storm of EOM
  *     do=timers   four timers of 100 ns on each CPU, mode=direct or messages
+ *     do=rate     how often such timers expire: a line 'RATE timer count floor' for each
  *     do=wrap     periodic timers whose next expiry lies beyond the end of time
  *     do=crash    crash reports with terminal escapes, round after round; the UART gets them too
  */
@@ -37,11 +38,14 @@ static uint64_t place(uint64_t *seed)
     }
 }
 
+static uint64_t
+    move_count; /* of each CPU; read before the second one's start covers the command line */
+
 static void juggle(unsigned int cpu)
 {
     static const uint32_t msrs[] = { MSR_HYPERCALL, MSR_REFERENCE_TSC, MSR_VP_ASSIST, MSR_SIMP,
                                      MSR_SIEFP };
-    uint64_t seed = 7 + cpu, n = argument("n", 1000);
+    uint64_t seed = 7 + cpu;
 
     write_good_msr(MSR_SCONTROL, 1);
     for (unsigned int i = 0; i < 4; i++) {
@@ -49,7 +53,7 @@ static void juggle(unsigned int cpu)
         write_good_msr(MSR_STIMER0 + 2 * i + 1, 1);
         write_good_msr(MSR_STIMER0 + 2 * i, (uint64_t)(1 + i) << 16 | 3);
     }
-    for (uint64_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < move_count; i++) {
         uint64_t r = random_next(&seed);
 
         write_good_msr(msrs[r % 5], place(&seed) | (r >> 16 & 3 ? 1 : 0));
@@ -73,6 +77,7 @@ static void attack_overlay(void)
 {
     uint64_t changed = 0;
 
+    move_count = argument("n", 1000);
     for (uint64_t i = 0; i < AREA_PAGES * 512; i++)
         area[i] = i * 0x9e3779b97f4a7c15ull;
     write_msr(0x40000000, 0x8100000000000001ull);
@@ -85,7 +90,7 @@ static void attack_overlay(void)
     write_msr(MSR_REFERENCE_TSC, 0);
     for (uint64_t i = 0; i < AREA_PAGES * 512; i++)
         changed += *(volatile uint64_t *)&area[i] != i * 0x9e3779b97f4a7c15ull;
-    print("OVERLAY changed %u\n", changed);
+    print("OVERLAY moves %u changed %u\n", 2 * move_count, changed);
     must_fault("overlay.2^39", !write_msr(MSR_SIMP, 1ull << 39 | 1));
     must_fault("overlay.top", !write_msr(MSR_SIEFP, 0xfffffffffffff001ull));
 }
@@ -186,6 +191,83 @@ static void attack_timers(void)
     }
 }
 
+#define RATE_TIME  2000000ull /* 200 ms of the reference clock */
+#define PERIOD_MIN 2000ull    /* what a shorter period becomes */
+
+static volatile uint64_t expiries[4];
+
+static void count_expiry(unsigned int timer)
+{
+    expiries[timer]++;
+    write_good_msr(0x80b, 0);
+}
+INTERRUPT(on_timer0)
+{
+    count_expiry(0);
+}
+INTERRUPT(on_timer1)
+{
+    count_expiry(1);
+}
+INTERRUPT(on_timer2)
+{
+    count_expiry(2);
+}
+INTERRUPT(on_timer3)
+{
+    count_expiry(3);
+}
+
+/* Each message that was taken counts, in place of its interrupt, which may merge with another. */
+static void take_messages(uint8_t *slots)
+{
+    for (unsigned int i = 0; i < 4; i++) {
+        volatile uint32_t *type = (volatile uint32_t *)(slots + 256 * (i + 1));
+
+        if (*type) {
+            *type = 0;
+            write_good_msr(MSR_EOM, 0);
+            expiries[i]++;
+        }
+    }
+}
+
+/* The period is 100 ns; of what has been asked for a whole one must lie between two expiries. */
+static void attack_rate(void)
+{
+    static void (*const handlers[])(void) = { on_timer0, on_timer1, on_timer2, on_timer3 };
+    static uint8_t slots[4096] __attribute__((aligned(4096)));
+    uint64_t begin = 0, now = 0;
+    char mode[8] = "";
+
+    wants_direct = argument_text("mode", mode, sizeof(mode)) && is(mode, "direct");
+    apic_enable();
+    write_good_msr(MSR_SIMP, (uint64_t)slots | 1);
+    write_good_msr(MSR_SCONTROL, 1);
+    read_msr(MSR_REFERENCE, &begin);
+    for (unsigned int i = 0; i < 4; i++) {
+        uint64_t vector = VECTOR + 0x10 * i;
+
+        set_gate((unsigned int)vector, handlers[i]);
+        write_good_msr(MSR_SINT0 + 1 + i, SINT_MASKED);
+        write_good_msr(MSR_STIMER0 + 2 * i + 1, 1);
+        write_good_msr(MSR_STIMER0 + 2 * i, wants_direct ? vector << 4 | STIMER_DIRECT | 3
+                                                         : (uint64_t)(1 + i) << 16 | 3);
+    }
+    interrupts_on();
+    do {
+        if (!wants_direct)
+            take_messages(slots);
+        read_good_msr(MSR_REFERENCE, &now);
+    } while (now - begin < RATE_TIME);
+    for (unsigned int i = 0; i < 4; i++)
+        write_good_msr(MSR_STIMER0 + 2 * i, 0);
+    interrupts_off();
+    read_msr(MSR_REFERENCE, &now);
+    for (unsigned int i = 0; i < 4; i++)
+        print("RATE %u %u %u\n", (uint64_t)i, expiries[i], (now - begin) / PERIOD_MIN);
+}
+
 static void attack_crash(void)
 {
     static const char text[] = "Kernel panic - \x1b]0;title\x07\x1b[2J\x9b"
@@ -223,7 +305,8 @@ int payload_main(void)
 {
     static const struct attack attacks[] = {
         { "overlay", attack_overlay }, { "reread", attack_reread }, { "synic", attack_synic },
-        { "timers", attack_timers },   { "wrap", attack_wrap },     { "crash", attack_crash },
+        { "timers", attack_timers },   { "rate", attack_rate },     { "wrap", attack_wrap },
+        { "crash", attack_crash },
     };
 
     return run_attack(attacks, sizeof(attacks) / sizeof(attacks[0]));
