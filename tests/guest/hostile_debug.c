@@ -4,7 +4,7 @@
  *     do=steps       single steps over instructions that exit and that do not: 'STEPS n expected n'
  *     do=breakpoint  breakpoints on code and on data: a line 'HIT name count DR6' for each
  *     do=endless     a breakpoint on the stack on which #DB itself is delivered: on hardware each
- *                    delivery is the next hit. QEMU 10 aborts on it, with or without a hypervisor
+ *                    delivery is the next hit. QEMU 10.0 aborts on it (bql_lock_impl)
  *     do=addresses   host=... : breakpoints on four addresses in the hypervisor, 32 bytes apart
  */
 #include "tests/guest/hostile.h"
