@@ -287,11 +287,12 @@ void emulate_access(struct vcpu *v)
     struct virt_fault fault = virt_fault_of(&v->virt);
     struct emulation e = { .exit_gpa = fault.gpa };
 
-    /* An instruction fetched from nowhere is all ones; so is a page table's entry there. */
-    if (fault.is_fetch || !begin(&e, v)) {
-        undefined(v);
-    } else if (fault.is_walk) {
+    /* A page table's entry from nowhere is all ones; so is a gate or a stack, of which the
+     * instruction at RIP says nothing; and so is an instruction fetched there. */
+    if (fault.is_walk || virt_is_delivering_exception(&v->virt)) {
         virt_inject_exception(&v->virt, VECTOR_GP, true, 0);
+    } else if (fault.is_fetch || !begin(&e, v)) {
+        undefined(v);
     } else if (e.a->operation == ACCESS_MOVS) {
         if (is_exit_at(&e, &e.a->memory) || is_exit_at(&e, &e.a->source))
             move_string(&e);

@@ -278,7 +278,7 @@ static void handle_nested_page_fault(struct vcpu *v)
 
 /* INVD and WBINVD do nothing, since our caches are coherent; all others are #UD. */
 
-bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
+static bool handle(struct vcpu *v, struct vcpu_exit *io)
 {
     switch (v->virt.exit.kind) { /* instructions: nothing was being delivered */
     case EXIT_IO: return handle_io(v, io);
@@ -311,4 +311,11 @@ bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
         return end_with(io, VCPU_EXIT_INVALID, 0);
     default: return end_with(io, VCPU_EXIT_UNSUPPORTED, v->virt.exit.code);
     }
+}
+
+/* A fault on a fault may have made a shutdown of it. */
+bool exit_handle(struct vcpu *v, struct vcpu_exit *io)
+{
+    return handle(v, io) ||
+           (v->virt.exit.kind == EXIT_SHUTDOWN && end_with(io, VCPU_EXIT_SHUTDOWN, 0));
 }

@@ -62,12 +62,15 @@ void virt_skip(struct virt_vcpu *v, unsigned length); /* advances RIP, ends the 
 /* Both for an instruction that cannot fault. False: it is another one now. */
 bool virt_step_over(struct virt_vcpu *v);
 
-/* Exceptions and interrupts for the next entry. */
+/* Exceptions and interrupts for the next entry. An exception is combined with one whose delivery
+ * exited; what that makes a shutdown turns the exit into an EXIT_SHUTDOWN. */
 void virt_inject_exception(struct virt_vcpu *v, unsigned vector, bool has_error, uint32_t error);
 void virt_inject_interrupt(struct virt_vcpu *v, unsigned vector);
 void virt_inject_nmi(struct virt_vcpu *v);
 void virt_intercept_iret(struct virt_vcpu *v, bool is_wanted);
 bool virt_has_event(const struct virt_vcpu *v);
+/* After virt_resume_event(): the exit came while an exception was being delivered. */
+bool virt_is_delivering_exception(const struct virt_vcpu *v);
 bool virt_is_interruptible(const struct virt_vcpu *v);
 bool virt_interrupts_enabled(const struct virt_vcpu *v);
 void virt_request_window(struct virt_vcpu *v, bool is_wanted);

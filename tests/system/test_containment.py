@@ -137,6 +137,30 @@ def test_hostile_001_a_triple_fault_crashes_only_its_vm(t):
     same_as_before(node, before)
 
 
+def test_a_guest_that_cannot_be_told_of_a_fault_is_shut_down(t):
+    """Also when what is missing is memory: without the combination to #DF and to a shutdown it
+    would fault for ever."""
+    node = start(t, "triplefault")
+    for how, end, code in (("cr3", "crashed", None), ("idt", "crashed", None), ("stack", "stopped", 8)):
+        before = held(node)
+        node.do(f"vm create bad kernel=triplefault.elf memory=16M cpus=1 cmdline=how={how}")
+        node.do("vm start bad")
+        wait_state(node, "bad", "crashed", "stopped", timeout=20)
+        shown = node.do("vm show bad")
+        assert shown["state"] == end, (how, shown)
+        if end == "crashed":
+            assert shown["crash"]["cause"].startswith("triple fault at rip="), (how, shown)
+            assert shown["exits"]["shutdown"] == 0, "the hypervisor found it, not the CPU"
+            faults = shown["exits"]["nested_page_fault"]
+            assert 3 <= faults <= 8, (how, faults)
+        else:
+            assert shown["exit_code"] == code, shown
+            assert "DOUBLE FAULT error 0" in node.vm_text("bad")[0]
+        host_answers(node)
+        delete(node, "bad")
+        same_as_before(node, before)
+
+
 @limit(600)
 def test_hostile_001_triple_faults_are_noticed_within_10_ms_and_leave_the_neighbour_its_share(t):
     node = start(t, "triplefault", icount=True, cpus=1)

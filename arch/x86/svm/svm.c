@@ -2,6 +2,7 @@
  * nested paging, which is what QEMU's TCG has. */
 #include "lib/x86/asm.h"
 #include "lib/x86/decode.h"
+#include "lib/x86/exceptions.h"
 #include "arch/x86/guest_walk.h"
 #include "lib/x86/regs.h"
 #include "arch/x86/svm/svm.h"
@@ -440,13 +441,38 @@ bool virt_step_over(struct virt_vcpu *v)
 
 /* ---- events ---- */
 
+/* The exception whose delivery the exit interrupted, if it was one: virt_resume_event() has put it
+ * back. */
+static bool is_delivering(const struct vmcb *c)
+{
+    return (c->event & SVM_EVENT_VALID) && (c->event & SVM_EVENT_TYPE) == SVM_EVENT_EXCEPTION;
+}
+
+bool virt_is_delivering_exception(const struct virt_vcpu *v)
+{
+    return is_delivering(v->vmcb);
+}
+
 void virt_inject_exception(struct virt_vcpu *v, unsigned vector, bool has_error, uint32_t error)
 {
-    bool is_protected = v->vmcb->cr0 & CR0_PE;
+    struct vmcb *c = v->vmcb;
+    enum combination how = is_delivering(c)
+                               ? exceptions_combine(c->event & SVM_EVENT_VECTOR, vector)
+                               : COMBINE_SERIALLY;
 
-    v->vmcb->event = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | vector |
-                     (has_error && is_protected ? SVM_EVENT_HAS_ERROR : 0);
-    v->vmcb->event_error = error;
+    if (how == COMBINE_SHUTDOWN) {
+        c->event = 0;
+        v->exit.kind = EXIT_SHUTDOWN;
+        return;
+    }
+    if (how == COMBINE_DOUBLE_FAULT) {
+        vector = VECTOR_DF;
+        has_error = true;
+        error = 0;
+    }
+    c->event = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | vector |
+               (has_error && (c->cr0 & CR0_PE) ? SVM_EVENT_HAS_ERROR : 0);
+    c->event_error = error;
 }
 
 void virt_inject_interrupt(struct virt_vcpu *v, unsigned vector)
