@@ -54,6 +54,9 @@ void virt_enter(struct virt_vcpu *v);
 void virt_run(struct virt_vcpu *v);
 void virt_leave(struct virt_vcpu *v);
 
+/* One of the guest's MSRs that the CPU itself holds between virt_enter() and virt_leave(). */
+void virt_load_msr(uint32_t msr, uint64_t value);
+
 /* The length of the instruction that caused this exit: from the CPU, or fetched once from the
  * guest and matched to the exit. 0: what lies at RIP now is another instruction. Also finds the
  * general register of a MOV to a control register. */

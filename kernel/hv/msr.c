@@ -266,12 +266,11 @@ static bool is_canonical(uint64_t a)
     return (uint64_t)((int64_t)(a << 16) >> 16) == a;
 }
 
-/* Between virt_enter() and virt_leave() the CPU itself holds these registers of the guest. */
 static enum hv_result write_address(uint32_t msr, uint64_t value)
 {
     if (!is_canonical(value))
         return HV_FAULT;
-    wrmsr(msr, value);
+    virt_load_msr(msr, value);
     return HV_DONE;
 }
 
@@ -303,7 +302,7 @@ enum hv_result hv_msr_write(struct vcpu *v, uint32_t msr, uint64_t value, bool m
         if (!cpu_features.has_rdtscp)
             return HV_FAULT;
         v->hv.tsc_aux = (uint32_t)value;
-        wrmsr(MSR_TSC_AUX, (uint32_t)value);
+        virt_load_msr(MSR_TSC_AUX, (uint32_t)value);
         return HV_DONE;
     case MSR_BIOS_SIGN_ID:
     case MSR_DE_CFG:

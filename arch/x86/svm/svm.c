@@ -221,6 +221,11 @@ void virt_leave(struct virt_vcpu *v)
     __asm__ volatile("cli; stgi" : : : "memory");
 }
 
+void virt_load_msr(uint32_t msr, uint64_t value)
+{
+    wrmsr(msr, value);
+}
+
 #define KIND_COUNT 0x90u
 /* By exit code; 0: other. */
 static const uint8_t kinds[KIND_COUNT] = {
