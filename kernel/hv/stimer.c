@@ -44,7 +44,7 @@ static bool try_message_locked(struct vcpu *v, struct stimer *t)
     struct synic_message m = { .type = SYNIC_MESSAGE_TIMER, .payload_bytes = sizeof(payload) };
 
     memcpy(m.payload, &payload, sizeof(payload));
-    return synic_post_locked(v, field_get(t->config, HV_STIMER_SINT), &m) != ERR_FULL;
+    return synic_post_locked(v, (unsigned)field_get(t->config, HV_STIMER_SINT), &m) != ERR_FULL;
 }
 
 /* A periodic timer whose guest fell behind skips what it missed. */
@@ -69,7 +69,7 @@ static void expire(struct timer *timer)
     struct vcpu *v = container_of(s, struct vcpu, hv.synic);
 
     if (t->config & HV_STIMER_DIRECT) {
-        vcpu_interrupt_locked(v, field_get(t->config, HV_STIMER_VECTOR), false);
+        vcpu_interrupt_locked(v, (unsigned)field_get(t->config, HV_STIMER_VECTOR), false);
         go_on_locked(v, t);
     } else if (try_message_locked(v, t)) {
         go_on_locked(v, t);
