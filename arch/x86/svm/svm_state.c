@@ -14,6 +14,15 @@ static struct svm_segment import_segment(const struct vcpu_segment *s)
     return (struct svm_segment){ s->selector, s->attributes, s->limit, s->base };
 }
 
+/* The CPL is told as SS.DPL, which the CPU's own SYSRET leaves as it was. */
+static struct vcpu_segment export_stack(const struct vmcb *c)
+{
+    struct vcpu_segment s = export_segment(&c->ss);
+
+    s.attributes = (uint16_t)((s.attributes & ~SEGMENT_DPL) | (c->cpl << 5 & SEGMENT_DPL));
+    return s;
+}
+
 void virt_get_state(const struct virt_vcpu *v, struct vcpu_state *out)
 {
     const struct vmcb *c = v->vmcb;
@@ -29,7 +38,7 @@ void virt_get_state(const struct virt_vcpu *v, struct vcpu_state *out)
     out->efer = virt_efer(v);
     out->es = export_segment(&c->es);
     out->cs = export_segment(&c->cs);
-    out->ss = export_segment(&c->ss);
+    out->ss = export_stack(c);
     out->ds = export_segment(&c->ds);
     out->fs = export_segment(&c->fs);
     out->gs = export_segment(&c->gs);
