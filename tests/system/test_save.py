@@ -2,10 +2,11 @@
 import datetime
 import re
 
-from bulkhead_lab.testing import payload
+from bulkhead_lab.testing import limit, payload
 
-from helpers import (count_of, create_linux, delete, held, linux_is_up, refused, same_as_before,
+from helpers import (count_of, create_linux, delete, held, linux_is_up, qmp, refused, same_as_before,
                      state)
+from test_sharing import ask_clock
 
 LOAD = ("good=$(dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum); n=0; "
         "while :; do now=$(dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum); n=$((n+1)); "
@@ -143,3 +144,65 @@ def test_linux_under_load_is_saved_and_goes_on_elsewhere(t):
         rounds(node, name, 2)
     node.do("vm forget s")
     rounds(node, "one", 1)
+
+
+PM_TIMER_HZ = 3579545  # ACPI, "Power Management Timer": 24 bits
+PM_ROUND_S = (1 << 24) / PM_TIMER_HZ
+MEMORY = 256 << 20
+
+
+def uptime(node):
+    return node.do("host show")["uptime_ns"] / 1e9
+
+
+def clocks(node):
+    """What the guest clock.c saw last, on whichever of its CPUs, and the PM timer at that moment, in
+    seconds: both are looked up from outside while the machine stands still. Which round of the
+    timer it is follows from the uptime."""
+    with qmp(node) as monitor:
+        about = uptime(node)
+        monitor.do("stop")
+        ticks = int(monitor.monitor("i /w 0x608").split("=")[1], 16) & 0xFFFFFF
+        memory = monitor.memory(0, MEMORY)
+        monitor.do("cont")
+    # What a VM that is gone left behind is older.
+    seen = max(int.from_bytes(memory[m.end():m.end() + 8], "little")
+               for m in re.finditer(b"CLOCKNOW", memory))
+    first = ticks / PM_TIMER_HZ
+    return seen / 1e7, first + round((about - first) / PM_ROUND_S) * PM_ROUND_S
+
+
+def pass_time(node, seconds):
+    """At least so much; an idle machine's time flies."""
+    end = uptime(node) + seconds
+    while uptime(node) < end:
+        pass
+
+
+@limit(200)
+def test_time_is_right_over_60_seconds_of_pausing_saving_and_restoring(t):
+    """Against the machine's PM timer; four vCPUs look for a step back all the time, also from before
+    the saving to after it."""
+    node = t.start("vm create c0 kernel=clock.elf memory=16M cpus=4 cmdline=cpus=4\nvm start c0\n",
+                   [payload("clock")], memory=MEMORY, icount=True)
+    node.wait_text("c0", "CLOCK sequence [1-9]")
+    ask_clock(node, "c0")
+    told = [clocks(node)]
+    for i in range(2):
+        node.do(f"vm pause c{i}")
+        pass_time(node, 8)
+        node.do(f"vm resume c{i}")
+        pass_time(node, 1)
+        node.do(f"vm save c{i} as=s")
+        delete(node, f"c{i}")
+        pass_time(node, 20)
+        node.do(f"vm restore s name=c{i + 1}")
+        node.do("vm forget s")
+        pass_time(node, 1)
+        assert ask_clock(node, f"c{i + 1}")[2] == 0, "time went back"
+        told.append(clocks(node))
+    for (guest, machine), (guest_then, machine_then) in zip(told[1:] + told[-1:], told[:-1] + told[:1]):
+        passed, error = machine - machine_then, guest - guest_then - (machine - machine_then)
+        print(f"{passed:.6f} s: the guest's clock is {error * 1e6:.0f} us off, {error / passed * 1e6:.2f} ppm")
+        assert abs(error) <= 50e-6 * passed, (error, passed)
+    assert told[-1][1] - told[0][1] >= 60, told
