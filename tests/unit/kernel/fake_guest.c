@@ -32,6 +32,7 @@ uint32_t fake_loaded_msr;
 /* ---- locks ---- */
 
 static uint32_t held_ranks;
+uint64_t fake_lock_count;
 
 bool fake_holds_locks(void)
 {
@@ -42,6 +43,7 @@ void spin_check_lock(const struct spinlock *l)
 {
     assert(!(held_ranks >> l->rank));
     held_ranks |= 1u << l->rank;
+    fake_lock_count++;
 }
 
 void spin_check_unlock(const struct spinlock *l)
@@ -92,10 +94,37 @@ void frames_give(struct budget *b, hpa_t first, unsigned order)
     free(direct_map(first));
 }
 
+/* Where overlays are: what lies there already takes no memory. */
+static struct {
+    const struct partition *p;
+    uint64_t gpa;
+} overlaid[FAKE_VCPUS * OVERLAY_COUNT];
+
+static bool is_overlaid(const struct partition *p, uint64_t gpa, unsigned *at)
+{
+    unsigned free = 0;
+
+    for (*at = 0; *at < array_count(overlaid); (*at)++) {
+        if (overlaid[*at].p == p && overlaid[*at].gpa == gpa)
+            return true;
+        if (!overlaid[*at].p)
+            free = *at;
+    }
+    *at = free;
+    return false;
+}
+
 enum err partition_overlay(struct partition *p, gpa_t gpa, hpa_t page, bool is_writable,
                            bool is_executable)
 {
-    return !page.v || is_granted() ? OK : ERR_MEMORY;
+    unsigned at;
+    bool is_there = is_overlaid(p, gpa.v, &at);
+
+    if (page.v && !is_there && !is_granted())
+        return ERR_MEMORY;
+    overlaid[at].p = page.v ? p : is_there ? NULL : overlaid[at].p;
+    overlaid[at].gpa = gpa.v;
+    return OK;
 }
 
 enum err user_read(void *to, uint64_t from, uint64_t bytes)
@@ -190,6 +219,7 @@ static void start_vcpu(struct fake_guest *g, unsigned index)
     struct vmcb *c = &g->vmcb[index];
 
     *v = (struct vcpu){ .virt.vmcb = c, .partition = &g->p, .index = index, .fpu = g->fpu[index] };
+    c->asid = 1;
     c->intercept4 = SVM_INTERCEPT_VMRUN;
     c->efer = EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE;
     c->cr0 = CR0_PG | CR0_PE | CR0_ET;
@@ -231,6 +261,9 @@ struct fake_guest *fake_guest_create(void)
 
 void fake_guest_destroy(struct fake_guest *g)
 {
+    for (unsigned i = 0; i < array_count(overlaid); i++)
+        if (overlaid[i].p == &g->p)
+            overlaid[i].p = NULL;
     hv_partition_destroy(&g->p.hv, NULL);
     free(g);
 }

@@ -21,10 +21,12 @@ struct fake_guest {
 struct fake_guest *fake_guest_create(void);
 void fake_guest_destroy(struct fake_guest *g);
 
-/* Once this many frames and overlays have been granted the next is refused; UINT64_MAX: never. */
+/* Once this many frames, and overlays of pages that had none, have been granted the next is refused;
+ * UINT64_MAX: never. */
 extern uint64_t fake_grants;
 /* What virt_load_msr() loaded last. */
 extern uint32_t fake_loaded_msr;
 extern uint64_t fake_loaded_value;
 
 bool fake_holds_locks(void);
+extern uint64_t fake_lock_count; /* how often one was taken */
