@@ -19,7 +19,8 @@ static struct vcpu_segment export_stack(const struct vmcb *c)
 {
     struct vcpu_segment s = export_segment(&c->ss);
 
-    s.attributes = (uint16_t)((s.attributes & ~SEGMENT_DPL) | ((uint32_t)c->cpl << 5 & SEGMENT_DPL));
+    s.attributes =
+        (uint16_t)((s.attributes & ~SEGMENT_DPL) | ((uint32_t)c->cpl << 5 & SEGMENT_DPL));
     return s;
 }
 
