@@ -221,6 +221,7 @@ static void start_vcpu(struct fake_guest *g, unsigned index)
     *v = (struct vcpu){ .virt.vmcb = c, .partition = &g->p, .index = index, .fpu = g->fpu[index] };
     c->asid = 1;
     c->intercept4 = SVM_INTERCEPT_VMRUN;
+    c->intercept_exceptions = SVM_STARVING_EXCEPTIONS;
     c->efer = EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE;
     c->cr0 = CR0_PG | CR0_PE | CR0_ET;
     c->cr4 = CR4_PAE | CR4_MCE;
