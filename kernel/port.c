@@ -35,15 +35,17 @@ enum err port_create(struct partition *p, uint64_t connection, uint64_t flag_cou
     struct port *port;
     enum err err;
 
-    bool spans = flag_count & PORT_SPANS;
+    bool spans = flag_count & PORT_SPANS, is_direct = flag_count & PORT_DIRECT;
 
-    flag_count &= ~(uint64_t)PORT_SPANS;
-    if (flag_count > 64 || (spans && !flag_count) || connection > UINT32_MAX - flag_count)
+    flag_count &= ~(uint64_t)(PORT_SPANS | PORT_DIRECT);
+    if (flag_count > 64 || ((spans || is_direct) && !flag_count) ||
+        connection > UINT32_MAX - flag_count)
         return ERR_ARGUMENT;
     port = object_create(b, OBJECT_PORT, sizeof(*port));
     if (!port)
         return ERR_MEMORY;
     port->connection = (uint32_t)connection;
+    port->is_direct = is_direct;
     port->connection_count = spans ? (uint32_t)flag_count : 1;
     port->flag_count = (uint32_t)flag_count;
     if (!flag_count)
@@ -104,6 +106,10 @@ static enum err raise_locked(struct port *port, uint32_t connection, uint32_t fl
         flag = connection - port->connection;
     else if (port->connection_count > 1 || flag >= port->flag_count)
         return ERR_ARGUMENT;
+    if (port->is_direct && port->on_arrival.signal) {
+        signal_raise_locked(port->on_arrival.signal, port->on_arrival.bit << flag);
+        return OK;
+    }
     port->flags |= 1ull << flag;
     binding_fire_locked(&port->on_arrival);
     return OK;

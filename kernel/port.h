@@ -16,13 +16,15 @@ struct port {
     struct partition *partition;           /* referenced */
     uint32_t connection, connection_count; /* from the first on */
     uint32_t flag_count;                   /* of an event port; 0: a message port */
+    bool is_direct;                        /* flag n raises the bound bit + n, and is not kept */
     struct binding on_arrival;
     uint64_t flags; /* raised and not yet taken */
     struct hv_post_message *queue;
     uint32_t head, count; /* of the queue */
 };
 
-/* @flag_count may be or'ed with PORT_SPANS. ERR_EXISTS: the partition has such a connection already; ERR_FULL: it has PARTITION_PORTS_MAX. */
+/* @flag_count may be or'ed with PORT_SPANS and PORT_DIRECT. ERR_EXISTS: the partition has such a
+ * connection already; ERR_FULL: it has PARTITION_PORTS_MAX. */
 enum err port_create(struct partition *p, uint64_t connection, uint64_t flag_count,
                      struct budget *b, struct port **out) MUST_CHECK;
 /* The oldest message, or (event port) all flags in *@flags. ERR_EMPTY. */

@@ -26,28 +26,21 @@ static uint32_t distance(const struct ring *r, uint32_t read, uint32_t write)
     return write >= read ? write - read : r->data_bytes - read + write;
 }
 
-static uint32_t step(const struct ring *r, uint32_t index, uint32_t n)
-{
-    uint32_t room = r->data_bytes - index;
-
-    return n < room ? index + n : n - room;
-}
-
-static void copy_out(const struct ring *r, uint32_t from, void *to, uint32_t n)
+void ring_copy_around(const struct ring *r, uint32_t from, void *to, uint32_t n)
 {
     uint32_t first = min(n, r->data_bytes - from);
 
-    memcpy(to, r->data + from, first);
-    memcpy((uint8_t *)to + first, r->data, n - first);
+    ring_copy(to, r->data + from, first);
+    ring_copy((uint8_t *)to + first, r->data, n - first);
 }
 
 static uint32_t copy_in(const struct ring *r, uint32_t to, const void *from, uint32_t n)
 {
     uint32_t first = min(n, r->data_bytes - to);
 
-    memcpy(r->data + to, from, first);
-    memcpy(r->data, (const uint8_t *)from + first, n - first);
-    return step(r, to, n);
+    ring_copy(r->data + to, from, first);
+    ring_copy(r->data, (const uint8_t *)from + first, n - first);
+    return ring_step(r, to, n);
 }
 
 void ring_init(struct ring_control *control)
@@ -108,34 +101,39 @@ enum err ring_free(const struct ring *r, uint32_t *free)
 
 /* Full as VMBus has it: free space must be more than what is needed, never equal. When it is not,
  * the wish is published first and the space looked at again, or the reader's signal is missed. */
-static enum err reserve(struct ring *r, uint32_t needed)
+enum err ring_look_for_room(struct ring *r, uint32_t needed)
 {
-    uint32_t free;
-    enum err err = ring_free(r, &free);
+    enum err err = ring_free(r, &r->known);
 
-    if (err || free > needed)
+    if (err || r->known > needed)
         return err;
+    r->wants_room = true;
     store_release(&r->control->pending_send_bytes, needed);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    err = ring_free(r, &free);
-    if (err || free > needed)
+    err = ring_free(r, &r->known);
+    if (err || r->known > needed)
         return err;
     return ERR_FULL;
 }
 
-enum err ring_reserve(struct ring *r, uint32_t payload_bytes)
+static void put(struct ring *r, const struct ring_packet *h, const struct ring_part *parts,
+                unsigned count, uint32_t padding)
 {
-    return reserve(r, (uint32_t)round_up(sizeof(struct ring_packet) + payload_bytes, 8) +
-                          RING_TRAILER_BYTES);
+    const uint64_t trailer = (uint64_t)r->own_index << 32, zero = 0;
+    uint32_t at = copy_in(r, r->own_index, h, sizeof(*h));
+
+    for (unsigned i = 0; i < count; i++)
+        if (parts[i].n) /* else bytes may be NULL */
+            at = copy_in(r, at, parts[i].bytes, (uint32_t)parts[i].n);
+    at = copy_in(r, at, &zero, padding);
+    r->own_index = copy_in(r, at, &trailer, sizeof(trailer));
 }
 
-enum err ring_write(struct ring *r, const struct ring_packet *header, const struct ring_part *parts,
-                    unsigned count, bool *wants_signal)
+enum err ring_put(struct ring *r, const struct ring_packet *header, const struct ring_part *parts,
+                  unsigned count)
 {
-    static const uint8_t zeros[8];
     struct ring_packet h = *header;
-    uint32_t old = r->own_index, bytes = sizeof(h), at;
-    uint64_t trailer = (uint64_t)old << 32;
+    uint32_t bytes = sizeof(h);
     enum err err;
 
     for (unsigned i = 0; i < count; i++) {
@@ -143,61 +141,54 @@ enum err ring_write(struct ring *r, const struct ring_packet *header, const stru
             return ERR_ARGUMENT;
         bytes += (uint32_t)parts[i].n;
     }
-    uint32_t padding = (uint32_t)(round_up(bytes, 8) - bytes);
+    uint32_t padding = -bytes & 7;
     h.len8 = (uint16_t)((bytes + padding) / 8);
     h.offset8 = h.offset8 ? h.offset8 : 2;
     uint32_t needed = bytes + padding + RING_TRAILER_BYTES;
     if (needed >= r->data_bytes || h.offset8 < 2 || h.offset8 > h.len8)
         return ERR_ARGUMENT;
-    err = reserve(r, needed);
+    err = r->known > needed ? OK : ring_look_for_room(r, needed);
     if (err)
         return err;
+    put(r, &h, parts, count, padding);
+    r->known -= needed;
+    return OK;
+}
 
-    at = copy_in(r, old, &h, sizeof(h));
-    for (unsigned i = 0; i < count; i++)
-        if (parts[i].n) /* else bytes may be NULL */
-            at = copy_in(r, at, parts[i].bytes, (uint32_t)parts[i].n);
-    at = copy_in(r, at, zeros, padding);
-    at = copy_in(r, at, &trailer, sizeof(trailer));
-    r->own_index = at;
-    store_release(&r->control->pending_send_bytes, 0);
-    store_release(&r->control->write_index, at);
+bool ring_publish(struct ring *r)
+{
+    uint32_t old = r->committed_index;
+
+    if (old == r->own_index)
+        return false;
+    r->committed_index = r->own_index;
+    if (r->wants_room)
+        store_release(&r->control->pending_send_bytes, 0);
+    r->wants_room = false;
+    store_release(&r->control->write_index, r->own_index);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index before the mask: pairs with ring_mask */
-    *wants_signal =
-        !load_acquire(&r->control->interrupt_mask) && load_acquire(&r->control->read_index) == old;
-    return OK;
+    return !load_acquire(&r->control->interrupt_mask) &&
+           load_acquire(&r->control->read_index) == old;
 }
 
-enum err ring_peek(const struct ring *r, struct ring_packet *header)
+enum err ring_write(struct ring *r, const struct ring_packet *header, const struct ring_part *parts,
+                    unsigned count, bool *wants_signal)
 {
-    uint32_t used;
-    enum err err = ring_used(r, &used);
+    enum err err = ring_put(r, header, parts, count);
 
-    if (err)
-        return err;
-    if (!used)
-        return ERR_EMPTY;
-    if (used < sizeof(*header) + RING_TRAILER_BYTES)
-        return ERR_GUEST;
-    copy_out(r, r->own_index, header, sizeof(*header));
-    if (header->offset8 < 2 || header->offset8 > header->len8 ||
-        ring_packet_bytes(header) > used - RING_TRAILER_BYTES)
-        return ERR_GUEST;
-    return OK;
+    if (!err)
+        *wants_signal = ring_publish(r);
+    return err;
 }
 
-enum err ring_read(const struct ring *r, const struct ring_packet *header, uint32_t offset,
-                   void *to, uint32_t n)
+enum err ring_look(struct ring *r, struct ring_packet *header)
 {
-    if (!range_fits(offset, n, ring_packet_bytes(header)))
-        return ERR_ARGUMENT;
-    copy_out(r, step(r, r->own_index, offset), to, n);
-    return OK;
-}
+    enum err err = ring_used(r, &r->known);
 
-void ring_advance(struct ring *r, const struct ring_packet *header)
-{
-    r->own_index = step(r, r->own_index, ring_packet_bytes(header) + RING_TRAILER_BYTES);
+    if (err || r->known < RING_PACKET_BYTES_MIN)
+        return err || r->known ? ERR_GUEST : ERR_EMPTY;
+    ring_copy_around(r, r->own_index, header, sizeof(*header));
+    return ring_header_is_good(header, r->known) ? OK : ERR_GUEST;
 }
 
 bool ring_commit(struct ring *r)

@@ -66,7 +66,8 @@ enum syscall {
     SYS_SYNIC_SIGNAL,      /* (partition h, vp << 8 | SINT, event flag) */
     SYS_PORT_CREATE,   /* (partition h, connection id, count of event flags or 0: messages) -> h;
                            count | PORT_SPANS: so many connections from that id on, whose event
-                           flag 0 is the port's flag 0, 1, ... */
+                           flag 0 is the port's flag 0, 1, ...; count | PORT_DIRECT: flag n raises
+                           the bit bound to BIND_PORT + n, and there is nothing to take */
     SYS_PORT_TAKE,     /* (h, struct hv_post_message *) -> flags: ERR_EMPTY */
     SYS_GUEST_CRASH,   /* (partition h, struct guest_crash *): what the guest reported */
     SYS_IOPORT_READ,   /* (h, port, width bytes) -> value */
@@ -80,6 +81,7 @@ enum syscall {
 
 #define DEADLINE_NEVER UINT64_MAX
 #define PORT_SPANS     0x100u
+#define PORT_DIRECT    0x200u
 
 /* Rights of a handle. */
 #define RIGHT_READ     0x01u /* map for reading */

@@ -56,7 +56,7 @@ static void serve_forever(bool is_built)
             vmbus_serve(&vmbus, bits);
         if (bits & others || !bits)
             control_serve(&control, &machine, &services);
-        if (is_built && (bits & others || !bits || services.is_dirty))
+        if (is_built && (bits & others || !bits || (services.is_dirty && !services.is_planned)))
             deadline = services_serve(&services);
         sys_signal_wait(machine.wake, deadline, &bits);
         bench_port_woken(&machine, bits);

@@ -159,7 +159,7 @@ static void tell(struct services *s, uint64_t at)
     fill(s, &inventory);
     control_send(s->control, VMM_INVENTORY, 0, &inventory, sizeof(inventory));
     s->told_ns = at;
-    s->is_dirty = false;
+    s->is_dirty = s->is_planned = false;
 }
 
 /* ---- time ---- */
@@ -189,6 +189,7 @@ uint64_t services_serve(struct services *s)
         next = tick(s, at);
     if (s->is_dirty && at - s->told_ns >= TELL_NS)
         tell(s, at);
+    s->is_planned = s->is_dirty;
     return s->is_dirty ? min(next, s->told_ns + TELL_NS) : next;
 }
 

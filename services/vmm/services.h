@@ -36,7 +36,8 @@ struct services {
     struct reply_items items;      /* of KVP */
     void *copied;                  /* the file that is copied, mapped */
     uint32_t thaw_count;
-    bool is_dirty; /* the manager has not seen the inventory as it is */
+    bool is_dirty;   /* the manager has not seen the inventory as it is */
+    bool is_planned; /* services_serve() knows that, and when to tell */
     uint64_t told_ns, next_ns;
 };
 

@@ -1,13 +1,11 @@
 #include "services/vmm/vmbus/channel.h"
 
-enum err channel_send(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
-                      const struct ring_part *parts, unsigned count)
+enum err channel_put(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
+                     const struct ring_part *parts, unsigned count)
 {
     struct ring_packet h = { .type = type, .flags = flags, .transaction = transaction };
-    bool wants_signal;
-    enum err err = c->is_broken || c->state != CHANNEL_OPEN
-                       ? ERR_GUEST
-                       : ring_write(&c->out, &h, parts, count, &wants_signal);
+    enum err err =
+        c->is_broken || c->state != CHANNEL_OPEN ? ERR_GUEST : ring_put(&c->out, &h, parts, count);
 
     if (err == ERR_GUEST)
         c->is_broken = true;
@@ -16,11 +14,25 @@ enum err channel_send(struct channel *c, uint16_t type, uint16_t flags, uint64_t
     c->packets_out++;
     for (unsigned i = 0; i < count; i++)
         c->bytes_out += parts[i].n;
-    if (wants_signal) {
-        c->signals_out++;
-        c->signal(c);
-    }
     return OK;
+}
+
+void channel_flush(struct channel *c)
+{
+    if (c->is_broken || !ring_publish(&c->out))
+        return;
+    c->signals_out++;
+    c->signal(c);
+}
+
+enum err channel_send(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
+                      const struct ring_part *parts, unsigned count)
+{
+    enum err err = channel_put(c, type, flags, transaction, parts, count);
+
+    if (!err)
+        channel_flush(c);
+    return err;
 }
 
 void channel_begin(struct channel *c)
@@ -28,44 +40,14 @@ void channel_begin(struct channel *c)
     ring_mask(&c->in, 1);
 }
 
-enum err channel_reserve(struct channel *c, uint32_t payload_bytes)
-{
-    enum err err = c->is_broken ? ERR_GUEST : ring_reserve(&c->out, payload_bytes);
-
-    if (err == ERR_GUEST)
-        c->is_broken = true;
-    return err;
-}
-
-enum err channel_next(struct channel *c, struct ring_packet *h)
-{
-    enum err err = c->is_broken ? ERR_GUEST : ring_peek(&c->in, h);
-
-    if (err == ERR_GUEST)
-        c->is_broken = true;
-    return err;
-}
-
-enum err channel_take(struct channel *c, const struct ring_packet *h, void *to, uint32_t capacity,
-                      uint32_t *n)
-{
-    *n = ring_payload_bytes(h);
-    enum err err = ring_read(&c->in, h, ring_payload_offset(h), to, min(*n, capacity));
-
-    if (err) /* no packet that ring_peek() let through */
-        return err;
-    c->packets_in++;
-    c->bytes_in += *n;
-    ring_advance(&c->in, h);
-    return OK;
-}
-
 enum err channel_receive(struct channel *c, struct ring_packet *h, void *to, uint32_t capacity,
                          uint32_t *n)
 {
     enum err err = channel_next(c, h);
 
-    return err ? err : channel_take(c, h, to, capacity, n);
+    if (!err)
+        channel_take(c, h, to, capacity, n);
+    return err;
 }
 
 bool channel_done(struct channel *c)

@@ -51,27 +51,84 @@ struct channel {
     uint64_t signals_in, signals_out, packets_in, packets_out, bytes_in, bytes_out;
 };
 
-/* Writes one packet and signals if the guest wants it. ERR_FULL: no room; @signalled comes when
- * there is. ERR_ARGUMENT: too long for the ring. ERR_GUEST: the ring is broken. */
+/* Writes one packet, which the guest sees after channel_flush(). ERR_FULL: no room; @signalled comes
+ * when there is. ERR_ARGUMENT: too long for the ring. ERR_GUEST: the ring is broken. */
+enum err channel_put(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
+                     const struct ring_part *parts, unsigned count) MUST_CHECK;
+static inline enum err channel_put_one(struct channel *c, uint16_t type, uint64_t transaction,
+                                       const void *bytes, uint32_t n) MUST_CHECK;
+
+/* Shows the guest what was put, and signals it if it wants that. */
+void channel_flush(struct channel *c);
+
+/* Both at once. */
 enum err channel_send(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
                       const struct ring_part *parts, unsigned count) MUST_CHECK;
 
 /* Whether an answer of @payload_bytes can be sent now. ERR_FULL: no; @signalled comes when it can.
  * ERR_GUEST: the ring is broken. */
-enum err channel_reserve(struct channel *c, uint32_t payload_bytes) MUST_CHECK;
+static inline enum err channel_reserve(struct channel *c, uint32_t payload_bytes) MUST_CHECK;
 
-/* The header of the next packet, and the taking of it; channel_receive() is both. */
-enum err channel_next(struct channel *c, struct ring_packet *h) MUST_CHECK;
-enum err channel_take(struct channel *c, const struct ring_packet *h, void *to, uint32_t capacity,
-                      uint32_t *n) MUST_CHECK;
+/* The header of the next packet. ERR_EMPTY: none. ERR_GUEST: the ring is broken. */
+static inline enum err channel_next(struct channel *c, struct ring_packet *h) MUST_CHECK;
 
-/* Takes the next packet; up to @capacity bytes of its payload go to @to, *@n is its whole length.
- * ERR_EMPTY: none. ERR_GUEST: the ring is broken. Until channel_done() the guest sees nothing of
- * it, and is asked not to signal. */
+/* Takes the packet of @h, from channel_next(): up to @capacity bytes of its payload go to @to, *@n is
+ * its whole length. Until channel_done() the guest sees nothing of it. */
+static inline void channel_take(struct channel *c, const struct ring_packet *h, void *to,
+                                uint32_t capacity, uint32_t *n);
+
+static inline void channel_skip(struct channel *c, const struct ring_packet *h);
+
+/* channel_next() and channel_take() at once. */
 enum err channel_receive(struct channel *c, struct ring_packet *h, void *to, uint32_t capacity,
                          uint32_t *n) MUST_CHECK;
 
-/* Before the packets of one signal are read, and behind the last: gives their room back. False:
- * more has come meanwhile, go on. */
+/* Before the packets of one signal are read (the guest is asked not to signal meanwhile), and behind
+ * the last: gives their room back. False: more has come meanwhile, go on. */
 void channel_begin(struct channel *c);
 bool channel_done(struct channel *c) MUST_CHECK;
+
+static inline enum err channel_note(struct channel *c, enum err err)
+{
+    if (unlikely(err == ERR_GUEST))
+        c->is_broken = true;
+    return err;
+}
+
+static inline enum err channel_reserve(struct channel *c, uint32_t payload_bytes)
+{
+    return c->is_broken ? ERR_GUEST : channel_note(c, ring_reserve(&c->out, payload_bytes));
+}
+
+static inline enum err channel_next(struct channel *c, struct ring_packet *h)
+{
+    return c->is_broken ? ERR_GUEST : channel_note(c, ring_peek(&c->in, h));
+}
+
+static inline void channel_take(struct channel *c, const struct ring_packet *h, void *to,
+                                uint32_t capacity, uint32_t *n)
+{
+    *n = ring_payload_bytes(h);
+    (void)!ring_read(&c->in, h, ring_payload_offset(h), to, min(*n, capacity)); /* it fits */
+    channel_skip(c, h);
+}
+
+static inline void channel_skip(struct channel *c, const struct ring_packet *h)
+{
+    c->packets_in++;
+    c->bytes_in += ring_payload_bytes(h);
+    ring_advance(&c->in, h);
+}
+
+static inline enum err channel_put_one(struct channel *c, uint16_t type, uint64_t transaction,
+                                       const void *bytes, uint32_t n)
+{
+    struct ring_packet h = { .type = type, .transaction = transaction };
+    enum err err = channel_note(c, ring_put_one(&c->out, &h, bytes, n));
+
+    if (err)
+        return err;
+    c->packets_out++;
+    c->bytes_out += n;
+    return OK;
+}

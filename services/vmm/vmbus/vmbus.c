@@ -45,17 +45,30 @@ static void signal(struct channel *c)
     (void)!sys_synic_signal(v->machine->partition, c->target_vp, VMBUS_SINT, c->id);
 }
 
-/* The guest's signals of the 64 channels to which @id belongs arrive at one port. */
-static enum err open_event_port(struct vmbus *v, uint32_t id)
+static enum err open_port(struct vmbus *v, handle_t *port, uint32_t first, uint32_t flags,
+                          unsigned bit)
 {
-    unsigned row = id / 64;
     enum err err;
 
-    if (v->events[row] != HANDLE_NONE)
+    if (*port != HANDLE_NONE)
         return OK;
-    err = sys_port_create(v->machine->partition, SERVER_EVENT_CONNECTION + 64 * row,
-                          64 | PORT_SPANS, &v->events[row]);
-    return err ? err : sys_bind(v->events[row], BIND_PORT, v->machine->wake, WAKE_EVENTS + row);
+    err = sys_port_create(v->machine->partition, SERVER_EVENT_CONNECTION + first, flags, port);
+    return err ? err : sys_bind(*port, BIND_PORT, v->machine->wake, bit);
+}
+
+static uint32_t row_of(uint32_t id)
+{
+    return (id - VMBUS_DIRECT_CHANNELS) / 64;
+}
+
+/* Where the guest's signals of channel @id arrive. */
+static enum err open_event_port(struct vmbus *v, uint32_t id)
+{
+    if (id < VMBUS_DIRECT_CHANNELS)
+        return open_port(v, &v->direct, 0, VMBUS_DIRECT_CHANNELS | PORT_SPANS | PORT_DIRECT,
+                         WAKE_EVENTS);
+    return open_port(v, &v->rows[row_of(id)], VMBUS_DIRECT_CHANNELS + 64 * row_of(id),
+                     64 | PORT_SPANS, WAKE_ROWS);
 }
 
 /* Both rings lie in one view, the guest's first. */
@@ -211,22 +224,29 @@ static void serve_messages(struct vmbus *v)
 
 /* ---- signals ---- */
 
-static void serve_events(struct vmbus *v, unsigned row)
+static void serve_channels(struct vmbus *v, uint32_t first, uint64_t flags)
+{
+    for (; flags; flags &= flags - 1)
+        server_signalled(&v->server, first + (unsigned)__builtin_ctzll(flags));
+}
+
+static void serve_rows(struct vmbus *v)
 {
     uint64_t flags;
 
-    if (v->events[row] == HANDLE_NONE || sys_port_take(v->events[row], NULL, &flags))
-        return;
-    for (; flags; flags &= flags - 1)
-        server_signalled(&v->server, 64 * row + (unsigned)__builtin_ctzll(flags));
+    for (uint32_t i = 0; i < VMBUS_ROWS; i++)
+        if (v->rows[i] != HANDLE_NONE && sys_port_take(v->rows[i], NULL, &flags) == OK)
+            serve_channels(v, VMBUS_DIRECT_CHANNELS + 64 * i, flags);
 }
 
 void vmbus_serve(struct vmbus *v, uint64_t bits)
 {
-    for (uint64_t rows = bits >> WAKE_EVENTS; rows; rows &= rows - 1)
-        serve_events(v, (unsigned)__builtin_ctzll(rows));
-    if (bits & (1ull << WAKE_POSTS | 1ull << WAKE_SLOT) || v->server.count ||
-        v->server.next_work < v->server.channel_limit)
+    const uint64_t messages = 1ull << WAKE_POSTS | 1ull << WAKE_SLOT;
+
+    serve_channels(v, 0, bits >> WAKE_EVENTS);
+    if (unlikely(bits & 1ull << WAKE_ROWS))
+        serve_rows(v);
+    if (bits & messages || v->server.count || v->server.next_work < v->server.channel_limit)
         serve_messages(v);
 }
 

@@ -6,19 +6,22 @@
 
 struct machine;
 
-/* Bits of machine.wake; from WAKE_EVENTS on one for each row of 64 channels. */
+/* Bits of machine.wake; from WAKE_EVENTS on one for each of the first channels, by its id. The others
+ * share one bit, and their flags are taken from the ports of their rows. */
 #define WAKE_POSTS  8u
 #define WAKE_SLOT   9u
+#define WAKE_ROWS   10u
 #define WAKE_EVENTS 32u
 
-#define VMBUS_EVENT_PORTS 32u
-#define VMBUS_INBOX_MAX   32u /* what both message ports hold */
+#define VMBUS_DIRECT_CHANNELS (64u - WAKE_EVENTS)
+#define VMBUS_ROWS            ((VMBUS_CHANNELS_MAX + 64u - VMBUS_DIRECT_CHANNELS) / 64u)
+#define VMBUS_INBOX_MAX       32u /* what both message ports hold */
 
 struct vmbus {
     struct server server;
     struct machine *machine;
     handle_t posts[2];
-    handle_t events[VMBUS_EVENT_PORTS]; /* made when the first of its channels is opened */
+    handle_t direct, rows[VMBUS_ROWS]; /* ports; made when the first of its channels is opened */
     struct server_message inbox[VMBUS_INBOX_MAX];
     uint32_t head, count;
     uint64_t complaint_ns; /* when the last was logged */
