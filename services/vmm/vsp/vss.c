@@ -189,7 +189,7 @@ static bool restore(struct ic *ic, const uint64_t own[2])
     struct vss *v = vss_of(ic);
 
     v->state = own[0] & OWN_STATE;
-    v->sent = (uint32_t)field_get(OWN_SENT, own[0]);
+    v->sent = (uint32_t)field_get(own[0], OWN_SENT);
     v->wants_thaw = own[0] & OWN_WANTS;
     v->is_by_limit = own[0] & OWN_BY_LIMIT;
     v->limit_ns = own[1];
