@@ -104,7 +104,10 @@ static void obey(struct control *c, struct machine *m, struct services *s,
     case VMM_SAVE: save(c, m, s, message->sequence); break;
     case VMM_SERVICES: services_enable(s, &p->services); break;
     case VMM_TIME: services_set_time(s, &p->time); break;
-    case VMM_QUERY: services_ask(s, message->sequence, &p->query, take_region(c)); break;
+    case VMM_QUERY:
+        services_ask(s, message->sequence, &p->query,
+                     p->query.kind == QUERY_COPY ? take_region(c) : HANDLE_NONE);
+        break;
     default: answer(c, message->sequence, ERR_UNSUPPORTED);
     }
 }
