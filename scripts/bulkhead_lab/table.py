@@ -15,6 +15,11 @@ def _ns(count):
     return f"{count} ns"
 
 
+def _plain(text):
+    """Text that may be a guest's own words: control characters are shown, not obeyed."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
 def _cell(key, value):
     if value is None:
         return "-"
@@ -28,7 +33,7 @@ def _cell(key, value):
         return ", ".join(_cell("", v) for v in value) or "-"
     if isinstance(value, dict):
         return " ".join(f"{_title(k)}={_cell(k, v)}" for k, v in value.items()) or "-"
-    return str(value)
+    return _plain(str(value))
 
 
 def _title(key):
@@ -41,6 +46,7 @@ def _rows(rows):
     keys = list(dict.fromkeys(key for row in rows for key in row))
     if "text" in keys and "fields" in keys:
         keys.remove("fields")  # the text says it; --json has all
+    keys = [key for key in keys if not any(is_table(row.get(key)) for row in rows)]
     lines = [[_title(key).upper() for key in keys]]
     lines += [[_cell(key, row.get(key)) for key in keys] for row in rows]
     width = [max(len(line[i]) for line in lines) for i in range(len(keys))]

@@ -187,6 +187,12 @@ static size_t escape_ascii(char c, char out[7])
     return 1;
 }
 
+/* U+0080 to U+009F, which some terminals obey. */
+static bool is_c1_control(const char *s)
+{
+    return (uint8_t)s[0] == 0xc2 && (uint8_t)s[1] < 0xa0;
+}
+
 size_t json_escape(const char *in, size_t n, bool is_last, char *out, size_t capacity,
                    size_t *written)
 {
@@ -206,6 +212,9 @@ size_t json_escape(const char *in, size_t n, bool is_last, char *out, size_t cap
             length = 3;
         } else if (step == 1) {
             length = escape_ascii(*from, escaped);
+            from = escaped;
+        } else if (is_c1_control(from)) {
+            length = format(escaped, sizeof(escaped), "\\u%04x", (unsigned)(uint8_t)from[1]);
             from = escaped;
         }
         if (length > capacity - used)

@@ -207,6 +207,12 @@ static void cell(struct span key, struct span v, char *out)
 
 /* ---- layout ---- */
 
+/* What has no room in a row: a list of objects, or an object. */
+static bool is_left_out(struct span v)
+{
+    return is_kind(v, '{') || is_nested(v);
+}
+
 static void print_padded(const char *text, size_t width, people_out out)
 {
     size_t n = strlen(text);
@@ -228,6 +234,8 @@ static void widen(struct span object, size_t *widths, bool is_heading)
     char text[CELL_BYTES];
 
     for (unsigned i = 0; i < COLUMNS_MAX && next_member(&object, &key, &v); i++) {
+        if (is_left_out(v))
+            continue;
         if (is_heading)
             heading(key, text);
         else
@@ -244,6 +252,8 @@ static void print_row(struct span object, const size_t *widths, bool is_heading,
 
     indent(depth, out);
     for (unsigned i = 0; i < COLUMNS_MAX && next_member(&object, &key, &v); i++) {
+        if (is_left_out(v))
+            continue;
         if (is_heading)
             heading(key, text);
         else
