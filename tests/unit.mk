@@ -90,13 +90,13 @@ fuzz-replay: $(FUZZ_BINS) ## replay the corpora and 10,000 runs of each fuzz tar
 	done; echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ]
 
 DOCS_SRCS := $(addprefix services/manager/,docs_tool.c docs.c help.c command_table.c \
-               event_catalogue.c json.c) lib/format.c lib/string.c
+               event_catalogue.c inventory_rules.c json.c) lib/format.c lib/string.c
 $(UNIT_DIR)/docs_tool: $(DOCS_SRCS:%.c=$(UNIT_DIR)/obj/%.o)
 	@mkdir -p $(@D)
 	@$(HOST_CC) $(UNIT_SAN) $^ -o $@
 
-docs: $(UNIT_DIR)/docs_tool ## write docs/commands.md and docs/events.md from the tables
+docs: $(UNIT_DIR)/docs_tool ## write docs/commands.md, events.md and services.md from the tables
 	@mkdir -p docs
-	@$< commands >docs/commands.md && $< events >docs/events.md
+	@$< commands >docs/commands.md && $< events >docs/events.md && $< services >docs/services.md
 
 -include $(shell find $(UNIT_DIR) $(FUZZ_DIR) -type f -name '*.d' 2>/dev/null)

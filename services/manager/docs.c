@@ -2,6 +2,7 @@
 #include "services/manager/docs.h"
 #include "services/manager/event_catalogue.h"
 #include "services/manager/help.h"
+#include "services/manager/inventory.h"
 
 static void arguments(FILE *out, const struct command *c)
 {
@@ -76,4 +77,52 @@ void docs_events(FILE *out)
 
         fprintf(out, "| `%s` | %s | %s |\n", e->name, e->cause, e->remedy);
     }
+}
+
+static void service(FILE *out, const struct service_rule *s)
+{
+    fprintf(out, "### %s\n\nWhat it does: %s. Without it: %s.", s->name, s->function, s->loses);
+    if (s->daemon)
+        fprintf(out, " In a Linux guest `%s` does it.", s->daemon);
+    fprintf(out, "\n\n| version | verdict | what is lost |\n|---|---|---|\n");
+    for (unsigned i = 0; i < SERVICE_VERSIONS_MAX && s->versions[i].version.major; i++)
+        fprintf(out, "| %u.%u | `%s` | %s |\n", s->versions[i].version.major,
+                s->versions[i].version.minor, verdict_rules[s->versions[i].verdict].name,
+                s->versions[i].lost ? s->versions[i].lost : "nothing");
+    fprintf(out, "\n");
+}
+
+void docs_services(FILE *out)
+{
+    fprintf(
+        out,
+        "# Integration services: versions and verdicts\n\n"
+        "Generated from `services/manager/inventory_rules.c` by `make docs`; change it "
+        "there.\n\n"
+        "The verdict on a guest rests on what it negotiated, never on what it says of itself: "
+        "Linux reports an IntegrationServicesVersion of 3.1 for ever. The VMBus version is shown "
+        "and not judged: nothing here needs a newer one than Linux has.\n\n"
+        "## Verdicts\n\n"
+        "From the best to the worst; a VM's verdict is the worst of its services'. `absent` is "
+        "the best since there is nothing to do about it; `unknown-yet` comes before what is "
+        "known to be bad. `outdated` and `missing` need attention (exit code 8).\n\n"
+        "| verdict | meaning |\n|---|---|\n");
+    for (unsigned i = 0; i < VERDICT_COUNT; i++)
+        fprintf(out, "| `%s` | %s |\n", verdict_rules[i].name, verdict_rules[i].meaning);
+    fprintf(out,
+            "\n## Reasons and remedies\n\n"
+            "Heartbeats that stop are held against the guest after three beats (6 s), all else "
+            "after 30 s. While they are missing the other services are not reported. From Linux "
+            "6.10 on the daemon opens the channel of fcopy itself: one that is not opened means "
+            "there that the daemon is not running.\n\n"
+            "| reason | remedy |\n|---|---|\n");
+    for (unsigned i = 0; i < CONDITION_COUNT; i++)
+        if (condition_rules[i].reason[0])
+            fprintf(out, "| %s | %s |\n", condition_rules[i].reason, condition_rules[i].remedy);
+    fprintf(out,
+            "\n## Services\n\n"
+            "All are offered with the frameworks 3.0 and 1.0; with framework 1.0 what would be "
+            "`current` is `older-but-complete`.\n\n");
+    for (unsigned i = 0; i < SERVICE_COUNT; i++)
+        service(out, &service_rules[i]);
 }

@@ -4,3 +4,4 @@
 
 void docs_commands(FILE *out);
 void docs_events(FILE *out);
+void docs_services(FILE *out);

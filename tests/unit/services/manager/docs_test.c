@@ -1,5 +1,5 @@
 // SOURCES: services/manager/docs.c services/manager/help.c services/manager/command_table.c
-// SOURCES: services/manager/event_catalogue.c services/manager/json.c lib/format.c lib/string.c
+// SOURCES: services/manager/event_catalogue.c services/manager/json.c services/manager/inventory_rules.c lib/format.c lib/string.c
 #include "services/manager/docs.h"
 #include "services/manager/event_catalogue.h"
 #include "services/manager/help.h"
@@ -40,6 +40,12 @@ TEST(events_md_is_fresh)
 {
     if (!is_fresh("docs/events.md", docs_events))
         TEST_FAIL("docs/events.md is stale: run make docs");
+}
+
+TEST(services_md_is_fresh)
+{
+    if (!is_fresh("docs/services.md", docs_services))
+        TEST_FAIL("docs/services.md is stale: run make docs");
 }
 
 TEST(every_event_and_code_has_cause_and_remedy)
