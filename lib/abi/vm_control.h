@@ -25,6 +25,7 @@ enum vmm_guest_type { GUEST_AUTO, GUEST_LINUX, GUEST_PVH, GUEST_MULTIBOOT };
 #define VMM_CMDLINE_BYTES 4096u
 #define VMM_VCPUS_MAX     64u
 #define VMM_MODULES_MAX   32u
+#define VMM_ECHO_MAX      2047u /* channels of the echo service */
 
 struct vmm_config {
     uint32_t version; /* 1 */

@@ -67,6 +67,7 @@ const struct command command_table[] = {
         { "modules", VALUE_MODULES, 0, NULL, "what a multiboot kernel finds beside it" },
         { "ioapic", VALUE_CHOICE, 0, "off|on", "an I/O APIC, by which the serial port interrupts" },
         { "on-crash", VALUE_CHOICE, 0, "stop|restart", "what follows a crash of the guest" },
+        { "echo", VALUE_ECHO, 0, NULL, "channels of the echo service, for tests and benches" },
         { "pin", VALUE_PIN, 0, NULL, "the CPUs for its vCPUs, one after the other; or any" },
         { "weight", VALUE_WEIGHT, 0, NULL, "its part where CPUs are short; 100 is usual" },
         { "cap", VALUE_CAP, 0, NULL, "at most so many percent of one CPU; 0: all it gets" } } },
@@ -84,7 +85,7 @@ const struct command command_table[] = {
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
       "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, "
-      "`on_crash`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, "
+      "`on_crash`, `echo`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, "
       "`vcpu`, `registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,
@@ -188,6 +189,120 @@ const struct command command_table[] = {
       "nothing",
       { EXISTING_VM } },
 
+    { COMMAND_VM_SHUTDOWN,
+      "vm",
+      "shutdown",
+      0,
+      "Asks a running guest to shut down in order, and waits until it has.",
+      VM_OBJECT
+      ", once the VM has stopped (or, restarted, runs again); `timed-out` when it has not "
+      "after `wait` seconds and still runs",
+      { EXISTING_VM,
+        { "wait", VALUE_NUMBER, 0, NULL, "seconds to wait, 60 without" },
+        { "mode", VALUE_CHOICE, 0, "off|restart|hibernate", "what the guest is asked to do" } } },
+    { COMMAND_VM_KVP,
+      "vm",
+      "kvp",
+      0,
+      "Lists, gets, sets or deletes the values that a running guest shares with its host.",
+      "list: list of `{key, value}`; else `{key, value, pool}`; what a guest tells is its own claim",
+      { { "ACTION", VALUE_CHOICE, OBJECT, "list|get|set|delete", "what to do" },
+        EXISTING_VM,
+        { "key", VALUE_STRING, 0, NULL, "which value: for get, set, delete" },
+        { "value", VALUE_STRING, 0, NULL, "for set" },
+        { "pool", VALUE_CHOICE, 0, "external|guest|auto|auto-external|auto-internal",
+          "where: auto for list and get, external for set and delete" } } },
+    { COMMAND_VM_IP,
+      "vm",
+      "ip",
+      0,
+      "Lists the addresses of a running guest; with adapter= those of one adapter, or sets them.",
+      "list of `{address, family}`; with `adapter` `{adapter, address, netmask, gateway, dns, dhcp}`",
+      { EXISTING_VM,
+        { "adapter", VALUE_STRING, 0, NULL, "the adapter's GUID, as channel list shows it" },
+        { "address", VALUE_STRING, 0, NULL, "addresses to set, with ; between them" },
+        { "netmask", VALUE_STRING, 0, NULL, "one for each address" },
+        { "gateway", VALUE_STRING, 0, NULL, "gateways" },
+        { "dns", VALUE_STRING, 0, NULL, "name servers" },
+        { "dhcp", VALUE_CHOICE, 0, "off|on", "take the address from DHCP" } } },
+    { COMMAND_VM_FREEZE,
+      "vm",
+      "freeze",
+      0,
+      "Makes the file systems of a running guest stand still, for a backup.",
+      "`{name, frozen}`",
+      { EXISTING_VM,
+        { "limit", VALUE_NUMBER, 0, NULL,
+          "seconds after which they go on by themselves, 60 without" } } },
+    { COMMAND_VM_THAW,
+      "vm",
+      "thaw",
+      0,
+      "Lets the file systems of a guest go on.",
+      "`{name, frozen}`",
+      { EXISTING_VM } },
+    { COMMAND_VM_COPY,
+      "vm",
+      "copy",
+      0,
+      "Copies a boot module into a running guest.",
+      "`{name, source, to}`, when the guest has it",
+      { EXISTING_VM,
+        { "source", VALUE_MODULE, ARGUMENT_REQUIRED, NULL, "the boot module" },
+        { "to", VALUE_STRING, ARGUMENT_REQUIRED, NULL,
+          "the full path of the file in the guest" } } },
+
+    { COMMAND_SERVICES_LIST,
+      "services",
+      "list",
+      COMMAND_HAS_EXPLAIN,
+      "Lists the integration services of all VMs or of one: versions, state, verdict.",
+      "list of `{vm, service, enabled, state, offered, newest, accepted, framework, heartbeat, "
+      "verdict, reason, remedy}`; state is `off`, `offered`, `negotiating`, `ready`, `unusable` or "
+      "`broken` (null: the VM does not run), heartbeat `ok`, `late` or `lost`; verdicts are in "
+      "services.md; `--explain` adds `function`, `loses`, `meaning`",
+      { { "NAME", VALUE_VM, ARGUMENT_OBJECT, NULL, "the VM; all without" } } },
+    { COMMAND_SERVICES_ENABLE,
+      "services",
+      "enable",
+      0,
+      "Offers a service to a VM, now and after each start.",
+      "`{vm, service, enabled}`",
+      { EXISTING_VM,
+        { "SERVICE", VALUE_CHOICE, OBJECT, "heartbeat|shutdown|timesync|kvp|vss|fcopy",
+          "which" } } },
+    { COMMAND_SERVICES_DISABLE,
+      "services",
+      "disable",
+      0,
+      "Takes a service back from a VM, now and after each start.",
+      "`{vm, service, enabled}`",
+      { EXISTING_VM,
+        { "SERVICE", VALUE_CHOICE, OBJECT, "heartbeat|shutdown|timesync|kvp|vss|fcopy",
+          "which" } } },
+
+    { COMMAND_CHANNEL_LIST,
+      "channel",
+      "list",
+      0,
+      "Lists the VMBus channels of a running VM.",
+      "list of `{id, service, subchannel, state, version, target_vp, signals_in, signals_out, "
+      "packets_in, packets_out, in_bytes, out_bytes, class, instance}`; state is `waiting`, "
+      "`offered`, `open` or `revoked`",
+      { EXISTING_VM,
+        { "from", VALUE_NUMBER, 0, NULL, "begins with this id" },
+        { "count", VALUE_NUMBER, 0, NULL, "at most so many" } } },
+
+    { COMMAND_TOOLS_STATUS,
+      "tools",
+      "status",
+      0,
+      "Says for every VM what its guest runs and what it lacks; `attention` when one needs some.",
+      "list of `{name, state, verdict, os, os_source, guest_name, build, services_version, vmbus, "
+      "reason, services}`; `services` as in `services list`; os to services_version are the guest's "
+      "own claims and no part of the verdict",
+      { { 0 } } },
+
     { COMMAND_EVENT_LIST,
       "event",
       "list",
@@ -244,12 +359,13 @@ const char *argument_accepts(const struct argument *a)
     case VALUE_VM: return "the name of a VM (see vm list)";
     case VALUE_SAVE: return "the name of a save (see vm saves)";
     case VALUE_PROGRAM: return "manager, or the name of a VM";
-    case VALUE_NOUN: return "a noun: host, vm, event, log, debug";
+    case VALUE_NOUN: return "a noun: host, vm, services, channel, tools, event, log, debug";
     case VALUE_MODULE: return "the file name of a boot module";
     case VALUE_MODULES: return "1 to 32 file names of boot modules with commas between them";
     case VALUE_STRING: return "text, in quotes when it holds blanks";
     case VALUE_TYPED: return "text, in quotes when it holds blanks; \\n is the Enter key";
     case VALUE_CHOICE: return a->choices;
+    case VALUE_ECHO: return "a number from 0 to 2047, off or on";
     case VALUE_TIME: return "a time in UTC such as 2026-01-31T12:00:00Z";
     default: return "";
     }

@@ -27,6 +27,17 @@ enum command_id {
     COMMAND_VM_LOG,
     COMMAND_VM_TYPE,
     COMMAND_VM_CONSOLE,
+    COMMAND_VM_SHUTDOWN,
+    COMMAND_VM_KVP,
+    COMMAND_VM_IP,
+    COMMAND_VM_FREEZE,
+    COMMAND_VM_THAW,
+    COMMAND_VM_COPY,
+    COMMAND_SERVICES_LIST,
+    COMMAND_SERVICES_ENABLE,
+    COMMAND_SERVICES_DISABLE,
+    COMMAND_CHANNEL_LIST,
+    COMMAND_TOOLS_STATUS,
     COMMAND_EVENT_LIST,
     COMMAND_LOG_SHOW,
     COMMAND_DEBUG_FAULT,
@@ -53,6 +64,7 @@ enum value_kind {
     VALUE_STRING,   /* any bytes but NUL */
     VALUE_TYPED,    /* what is typed: any bytes, \n is the Enter key, escapes also without quotes */
     VALUE_CHOICE,   /* one of argument.choices */
+    VALUE_ECHO,     /* how many channels of the echo service: 0 to 2,047, off, on */
     VALUE_TIME,     /* YYYY-MM-DDThh:mm:ssZ */
     VALUE_KIND_COUNT,
 };
@@ -72,6 +84,7 @@ struct argument {
 #define COMMAND_CONSOLE_ONLY  1u /* and bulkhead.conf */
 #define COMMAND_DEBUG_ONLY    2u
 #define COMMAND_HAS_JSON_FLAG 4u /* takes --json */
+#define COMMAND_HAS_EXPLAIN   8u /* takes --explain */
 
 struct command {
     enum command_id id;

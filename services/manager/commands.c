@@ -63,6 +63,10 @@ void commands_run(struct request *r, const struct command_line *c)
     case COMMAND_VM_SAVES:
     case COMMAND_VM_RESTORE:
     case COMMAND_VM_FORGET: save_command(r, c); break;
+    case COMMAND_SERVICES_LIST:
+    case COMMAND_SERVICES_ENABLE:
+    case COMMAND_SERVICES_DISABLE:
+    case COMMAND_TOOLS_STATUS: services_command(r, c); break;
     case COMMAND_DEBUG_FAULT:
     case COMMAND_DEBUG_ROOTS:
     case COMMAND_DEBUG_FAIL_ALLOC: debug_command(r, c); break;

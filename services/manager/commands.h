@@ -21,6 +21,13 @@ bool save_command_begin(struct request *r, struct vm *vm, const struct value *as
 struct vm *vm_command_reserve(struct request *r, const struct value *name,
                               const struct vm_settings *s, const struct value *at) MUST_CHECK;
 
+/* vm shutdown, kvp, ip, freeze, thaw, copy and channel list, of a VM that is neither being made nor
+ * deleted. */
+void guest_command(struct request *r, struct vm *vm, const struct command_line *c);
+
+/* services ..., tools status. */
+void services_command(struct request *r, const struct command_line *c);
+
 void debug_command(struct request *r, const struct command_line *c);
 void help_command(struct request *r, const struct command_line *c);
 

@@ -46,6 +46,29 @@ const struct event_kind event_catalogue[EVENT_ID_COUNT] = {
                                     "The VM has on-crash=restart and crashed more than 5 times in "
                                     "60 s; it stays crashed.",
                                     "Find out why (`vm show`, `vm log`), then `vm start`." },
+    [EVENT_VM_THAWED_BY_LIMIT] = { "vm-thawed-by-limit", SEVERITY_WARNING,
+                                   "Nobody gave `vm thaw` within the limit of `vm freeze`, so the "
+                                   "guest's file systems go on.",
+                                   "What was copied meanwhile is no good: freeze again, with a "
+                                   "longer `limit=`, and thaw when the copy is done." },
+    [EVENT_SERVICES_OUTDATED] = { "services-outdated", SEVERITY_WARNING,
+                                  "The guest speaks only older versions of the services in `fields`, "
+                                  "and something is lost by that; the reason says what.",
+                                  "Update the guest's kernel or its integration services; "
+                                  "`services list --explain`, services.md." },
+    [EVENT_SERVICES_MISSING] = { "services-missing", SEVERITY_WARNING,
+                                 "The guest uses VMBus, but the services in `fields` have not worked "
+                                 "for 30 s; the reason says why.",
+                                 "Load hv_utils or start hyperv-daemons in the guest, as the reason "
+                                 "says; a service that is not wanted: `services disable`." },
+    [EVENT_SERVICE_LOST] = { "service-lost", SEVERITY_WARNING,
+                             "Services in `fields` worked and do no longer. Without heartbeat: three "
+                             "beats were missed, the guest hangs or has crashed.",
+                             "See `vm log` and `vm console`; `vm reset` starts a guest that hangs "
+                             "again." },
+    [EVENT_SERVICE_BACK] = { "service-back", SEVERITY_INFO,
+                             "Services that were reported as lost or missing work.",
+                             "None needed." },
     [EVENT_VMM_DIED] = { "vmm-died", SEVERITY_ERROR,
                          "The vmm of this VM ended by itself; only this VM is affected.",
                          "This is a bug in Bulkhead: keep `log show`. `vm start` starts the VM "

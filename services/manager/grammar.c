@@ -79,6 +79,14 @@ static bool is_choice(const char *choices, struct value *v)
     }
 }
 
+/* A number, or the words for none and for one. */
+static bool is_echo(struct value *v)
+{
+    if (is_choice("off|on", v))
+        return true;
+    return parse_number(v) && v->number <= VMM_ECHO_MAX;
+}
+
 static bool value_is_good(const struct argument *a, struct value *v)
 {
     struct cpu_list cpus;
@@ -97,6 +105,7 @@ static bool value_is_good(const struct argument *a, struct value *v)
     case VALUE_MODULE: return v->n > 0 && v->n < 104;
     case VALUE_MODULES: return module_list_is_good(v->text);
     case VALUE_CHOICE: return is_choice(a->choices, v);
+    case VALUE_ECHO: return is_echo(v);
     case VALUE_TIME: return utc_parse(v->text, v->n, &v->number) == OK;
     default: return true;
     }
@@ -240,6 +249,25 @@ static bool take_key(struct parser *p, const struct token *t, size_t key)
     return take_value(p, &value, found);
 }
 
+static bool is_flag(const struct token *t, const char *flag)
+{
+    return t->n == strlen(flag) && memcmp(t->text, flag, t->n) == 0;
+}
+
+static bool take_flag(struct parser *p, const struct token *t)
+{
+    unsigned flags = p->out->command->flags;
+
+    if (flags & COMMAND_HAS_JSON_FLAG && is_flag(t, "--json"))
+        return p->out->is_json = true;
+    if (flags & COMMAND_HAS_EXPLAIN && is_flag(t, "--explain"))
+        return p->out->is_explained = true;
+    return grammar_refuse(p->e, t->column, "unknown flag \"%.*s\"", (int)min(t->n, 40ul), t->text),
+           grammar_accepts(p->e, flags & COMMAND_HAS_JSON_FLAG ? "--json"
+                                 : flags & COMMAND_HAS_EXPLAIN ? "--explain"
+                                                               : "no flag here");
+}
+
 static bool take_word(struct parser *p, const struct token *t)
 {
     const struct command *c = p->out->command;
@@ -248,13 +276,8 @@ static bool take_word(struct parser *p, const struct token *t)
 
     if (object < count && c->arguments[object].kind == VALUE_TYPED)
         return take_value(p, t, object);
-    if (t->n > 2 && strncmp(t->text, "--", 2) == 0) {
-        if (c->flags & COMMAND_HAS_JSON_FLAG && t->n == 6 && memcmp(t->text, "--json", 6) == 0)
-            return p->out->is_json = true;
-        return grammar_refuse(p->e, t->column, "unknown flag \"%.*s\"", (int)min(t->n, 40ul),
-                              t->text),
-               grammar_accepts(p->e, c->flags & COMMAND_HAS_JSON_FLAG ? "--json" : "no flag here");
-    }
+    if (t->n > 2 && strncmp(t->text, "--", 2) == 0)
+        return take_flag(p, t);
     if (key)
         return take_key(p, t, key);
     if (object < count)
@@ -312,7 +335,7 @@ bool grammar_parse(const char *line, size_t n, unsigned flags, struct command_li
 
     memset(out->values, 0, sizeof(out->values));
     out->command = NULL;
-    out->is_json = false;
+    out->is_json = out->is_explained = false;
     out->text_used = 0;
     e->message[0] = e->accepted[0] = 0;
     e->column = 0;

@@ -17,7 +17,7 @@ struct value {
 
 struct command_line {
     const struct command *command;              /* NULL: the line is empty */
-    bool is_json;                               /* --json was given */
+    bool is_json, is_explained;                 /* --json, --explain was given */
     struct value values[COMMAND_ARGUMENTS_MAX]; /* in the order of command->arguments */
     uint32_t text_used;
     char text[LINE_BYTES_MAX + COMMAND_ARGUMENTS_MAX + 2];

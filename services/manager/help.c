@@ -11,6 +11,7 @@ const char *value_kind_name(enum value_kind kind)
         [VALUE_MODULES] = "modules", [VALUE_STRING] = "string", [VALUE_TYPED] = "typed-text",
         [VALUE_PIN] = "pin",         [VALUE_WEIGHT] = "number", [VALUE_CAP] = "number",
         [VALUE_SAVE] = "save",       [VALUE_CHOICE] = "choice", [VALUE_TIME] = "time",
+        [VALUE_ECHO] = "number",
     };
 
     return kind < VALUE_KIND_COUNT ? names[kind] : "unknown";
@@ -21,14 +22,16 @@ size_t help_synopsis(const struct command *c, char *out, size_t capacity)
     size_t n = format(out, capacity, "%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "");
 
     for (const struct argument *a = c->arguments; a->kind != VALUE_NONE; a++) {
-        bool is_required = a->flags & ARGUMENT_REQUIRED;
+        bool is_required = a->flags & ARGUMENT_REQUIRED, is_object = a->flags & ARGUMENT_OBJECT;
 
-        n += format(out + n, capacity - n, " %s%s%s%s%s", is_required ? "" : "[", a->key,
-                    a->flags & ARGUMENT_OBJECT ? "" : "=", a->choices ? a->choices : "",
-                    is_required ? "" : "]");
+        n += format(out + n, capacity - n, " %s%s%s%s%s", is_required ? "" : "[",
+                    is_object && a->choices ? "" : a->key, is_object ? "" : "=",
+                    a->choices ? a->choices : "", is_required ? "" : "]");
     }
     if (c->flags & COMMAND_HAS_JSON_FLAG)
         n += format(out + n, capacity - n, " [--json]");
+    if (c->flags & COMMAND_HAS_EXPLAIN)
+        n += format(out + n, capacity - n, " [--explain]");
     return n;
 }
 

@@ -1,6 +1,7 @@
 /* host, event, log. */
 #include "lib/string.h"
 #include "services/manager/commands.h"
+#include "services/manager/guest.h"
 #include "services/manager/host.h"
 #include "services/manager/stream.h"
 #include "services/rt/sys.h"
@@ -74,6 +75,8 @@ static void set(struct request *r, const struct command_line *c)
         return;
     }
     host_set(name->is_set ? name->text : NULL, time->is_set ? &time->number : NULL);
+    if (time->is_set)
+        guests_send_time();
     answer_host(r);
 }
 

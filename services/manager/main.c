@@ -2,6 +2,7 @@
  * concerns it arrives. It never waits for anything else. */
 #include "lib/format.h"
 #include "services/manager/estate.h"
+#include "services/manager/guest.h"
 #include "services/manager/main.h"
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
@@ -143,7 +144,8 @@ uint64_t manager_turn(uint64_t *bits)
 
     *bits = serve_vms(*bits);
     uint64_t next = vm_deadlines(now);
-    request_pump(now);
+    next = min(next, guests_pump(now));
+    next = min(next, request_pump(now));
     has_more |= config_pump();
     has_more |= control_pump();
     has_more |= console_pump();

@@ -22,6 +22,7 @@ static struct {
     char text[ANSWER_BYTES_MAX];
     struct json json;
     size_t result; /* where the result begins */
+    bool needs_attention;
 } answer;
 
 static struct command_line parsed;
@@ -84,6 +85,7 @@ struct json *answer_begin(struct request *r)
     begin_line(r, true);
     json_key(&answer.json, "result");
     answer.result = answer.json.used;
+    answer.needs_attention = false;
     return &answer.json;
 }
 
@@ -92,6 +94,8 @@ void answer_end(struct request *r)
     struct json *j = &answer.json;
     size_t result_end = j->used;
 
+    if (answer.needs_attention)
+        json_field_bool(j, "attention", true);
     json_object_end(j);
     if (j->is_overflown) {
         answer_error(r, ERROR_FAILED, NULL, "", "the answer is longer than %u bytes",
@@ -105,6 +109,11 @@ void answer_end(struct request *r)
     } else if (request_is_console(r)) {
         console_result(answer.text + answer.result, result_end - answer.result);
     }
+}
+
+void answer_attention(void)
+{
+    answer.needs_attention = true;
 }
 
 static void error_line(struct request *r, enum error_code code, const char *message,
@@ -164,6 +173,7 @@ static void run(struct request *r)
     unsigned flags = request_is_console(r) ? GRAMMAR_ABBREVIATE : 0;
 
     r->state = REQUEST_EXECUTING;
+    r->service = SERVICE_COUNT;
     if (!grammar_parse(r->line, r->line_n, flags, &parsed, &e)) {
         char message[220];
 
@@ -187,7 +197,16 @@ void request_execute(struct request *r, const char *line, size_t n)
     r->line_n = (uint32_t)n;
     r->order = ++table->order;
     memset(&r->stream, 0, sizeof(r->stream));
+    r->service = SERVICE_COUNT;
     run(r);
+}
+
+const struct command_line *request_command(const struct request *r)
+{
+    struct grammar_error e;
+    unsigned flags = request_is_console(r) ? GRAMMAR_ABBREVIATE : 0;
+
+    return grammar_parse(r->line, r->line_n, flags, &parsed, &e) && parsed.command ? &parsed : NULL;
 }
 
 void request_defer(struct request *r, const char *vm_name)
@@ -196,13 +215,19 @@ void request_defer(struct request *r, const char *vm_name)
     string_copy(r->stream.vm, sizeof(r->stream.vm), vm_name);
 }
 
+void request_defer_service(struct request *r, const struct vm *vm, uint32_t service)
+{
+    request_defer(r, vm->name);
+    r->service = service;
+}
+
 bool request_has_deferred(const char *vm_name, const struct request *before)
 {
     for (unsigned i = 0; i < REQUEST_COUNT; i++) {
         const struct request *r = &table->requests[i];
 
-        if (r->state == REQUEST_DEFERRED && r->order < before->order &&
-            strcmp(r->stream.vm, vm_name) == 0)
+        if (r->state == REQUEST_DEFERRED && r->service == SERVICE_COUNT &&
+            r->order < before->order && strcmp(r->stream.vm, vm_name) == 0)
             return true;
     }
     return false;
@@ -222,28 +247,56 @@ static struct request *oldest_deferred_after(uint64_t order)
     return oldest;
 }
 
-static bool vm_is_still_busy(const char *name)
+static bool must_still_wait(const struct request *r)
 {
-    const struct vm *vm = vm_find(name);
+    const struct vm *vm = vm_find(r->stream.vm);
 
+    if (vm && r->service != SERVICE_COUNT && request_has_asked(vm, r->service))
+        return true;
     return vm && vm->machine.operation != OPERATION_NONE;
 }
 
-void request_pump(uint64_t now)
+static void take_deadline(struct request *r)
 {
-    uint64_t order = 0;
+    const struct vm *vm = vm_find_generation(r->vm_slot, r->vm_generation);
+    char hint[PROGRAM_NAME_BYTES + 16];
+
+    format(hint, sizeof(hint), "vm poweroff %s", vm ? vm->name : "");
+    if (r->waits_for == WAIT_VMM_END)
+        answer_error(r, ERROR_TIMED_OUT, NULL, "", "the program has not ended in time");
+    else if (r->query == QUERY_SHUTDOWN)
+        answer_error(r, ERROR_TIMED_OUT, NULL, hint, "the guest has not shut down in time; %s",
+                     vm && vm_is_live(vm) ? "it still runs" : "it is being stopped");
+    else
+        answer_error(r, ERROR_TIMED_OUT, NULL, "services list --explain",
+                     "the guest has not answered in time");
+}
+
+static bool has_deadline(const struct request *r)
+{
+    return r->state == REQUEST_WAITING &&
+           (r->waits_for == WAIT_VMM_END || r->waits_for == WAIT_REPLY ||
+            r->waits_for == WAIT_GUEST_END);
+}
+
+uint64_t request_pump(uint64_t now)
+{
+    uint64_t order = 0, next = DEADLINE_NEVER;
     struct request *r;
 
     while ((r = oldest_deferred_after(order)) != NULL) {
         order = r->order;
-        if (!vm_is_still_busy(r->stream.vm))
+        if (!must_still_wait(r))
             run(r);
     }
     for (unsigned i = 0; i < REQUEST_COUNT; i++) {
         r = &table->requests[i];
-        if (r->state == REQUEST_WAITING && r->waits_for == WAIT_VMM_END && r->deadline_ns <= now)
-            answer_error(r, ERROR_TIMED_OUT, NULL, "", "the program has not ended in time");
+        if (has_deadline(r) && r->deadline_ns <= now)
+            take_deadline(r);
+        if (has_deadline(r))
+            next = min(next, r->deadline_ns);
     }
+    return next;
 }
 
 /* ---- waiting ---- */
@@ -273,10 +326,41 @@ void request_wait_shutdown(struct request *r)
     wait(r, NULL, WAIT_SHUTDOWN);
 }
 
+void request_wait_reply(struct request *r, const struct vm *vm, uint32_t sequence,
+                        enum vmm_query_kind query, uint32_t service, uint64_t deadline_ns)
+{
+    wait(r, vm, WAIT_REPLY);
+    r->sequence = sequence;
+    r->query = query;
+    r->service = service;
+    r->deadline_ns = deadline_ns;
+}
+
+void request_wait_guest_end(struct request *r)
+{
+    r->waits_for = WAIT_GUEST_END;
+}
+
 static bool waits(const struct request *r, enum request_wait what, const struct vm *vm)
 {
     return r->state == REQUEST_WAITING && r->waits_for == what &&
            (!vm || (r->vm_slot == vm_slot(vm) && r->vm_generation == vm->generation));
+}
+
+struct request *request_of_reply(const struct vm *vm, uint32_t sequence)
+{
+    for (unsigned i = 0; i < REQUEST_COUNT; i++)
+        if (waits(&table->requests[i], WAIT_REPLY, vm) && table->requests[i].sequence == sequence)
+            return &table->requests[i];
+    return NULL;
+}
+
+bool request_has_asked(const struct vm *vm, uint32_t service)
+{
+    for (unsigned i = 0; i < REQUEST_COUNT; i++)
+        if (waits(&table->requests[i], WAIT_REPLY, vm) && table->requests[i].service == service)
+            return true;
+    return false;
 }
 
 static void answer_operation(struct request *r, struct vm *vm, enum operation_outcome outcome)
@@ -316,6 +400,10 @@ void request_vmm_ended(const struct vm *vm)
         struct request *r = &table->requests[i];
         char program[PROGRAM_NAME_BYTES + 8];
 
+        if (waits(r, WAIT_REPLY, vm) && r->query == QUERY_SHUTDOWN)
+            request_wait_guest_end(r); /* what follows says how it ended */
+        else if (waits(r, WAIT_REPLY, vm))
+            answer_error(r, ERROR_FAILED, NULL, "vm show", "%s has ended meanwhile", vm->name);
         if (!waits(r, WAIT_VMM_END, vm))
             continue;
         format(program, sizeof(program), "vmm:%s", vm->name);
@@ -324,6 +412,28 @@ void request_vmm_ended(const struct vm *vm)
         json_field_string(j, "ended", program);
         json_object_end(j);
         answer_end(r);
+    }
+}
+
+/* The guest may be gone before the vmm has said that it agreed. */
+void request_guest_ended(const struct vm *vm, uint32_t actions)
+{
+    for (unsigned i = 0; i < REQUEST_COUNT; i++) {
+        struct request *r = &table->requests[i];
+        bool is_asked = waits(r, WAIT_REPLY, vm) && r->query == QUERY_SHUTDOWN;
+        bool wants_restart = r->mode == GUEST_END_RESTART;
+
+        if (!is_asked && !waits(r, WAIT_GUEST_END, vm))
+            continue;
+        if (actions & (wants_restart ? ACT_EVENT_RESET : ACT_EVENT_STOPPED)) {
+            vm_show(answer_begin(r), vm);
+            answer_end(r);
+        } else if (actions & (ACT_EVENT_RESET | ACT_EVENT_STOPPED | ACT_EVENT_CRASHED)) {
+            answer_error(r, ERROR_FAILED, NULL, "vm show", "%s %s instead", vm->name,
+                         actions & ACT_EVENT_RESET     ? "was restarted"
+                         : actions & ACT_EVENT_STOPPED ? "was stopped"
+                                                       : "crashed");
+        }
     }
 }
 
@@ -372,9 +482,13 @@ static bool is_orphan(const struct request *r)
 {
     const struct vm *vm = vm_find_generation(r->vm_slot, r->vm_generation);
 
-    if (r->waits_for == WAIT_OPERATION)
-        return !vm || vm->machine.operation != r->operation;
-    return r->waits_for == WAIT_VMM_END ? !vm : r->waits_for != WAIT_SHUTDOWN;
+    switch (r->waits_for) {
+    case WAIT_OPERATION: return !vm || vm->machine.operation != r->operation;
+    case WAIT_REPLY: return !vm || vm->machine.phase != VMM_UP || r->query >= QUERY_KIND_COUNT;
+    case WAIT_GUEST_END:
+    case WAIT_VMM_END: return !vm;
+    default: return r->waits_for != WAIT_SHUTDOWN;
+    }
 }
 
 unsigned request_adopt(void)

@@ -25,7 +25,12 @@ enum request_wait {
     WAIT_OPERATION = 1, /* of the VM */
     WAIT_VMM_END,       /* debug fault */
     WAIT_SHUTDOWN,
+    WAIT_REPLY,     /* VMM_REPLY */
+    WAIT_GUEST_END, /* vm shutdown, once the guest has agreed */
+    WAIT_END,
 };
+
+enum guest_end { GUEST_END_OFF, GUEST_END_RESTART, GUEST_END_HIBERNATE };
 
 enum stream_kind { STREAM_VM_LOG = 1, STREAM_EVENTS, STREAM_KERNEL_LOG };
 
@@ -47,7 +52,12 @@ struct request {
     uint32_t vm_slot, vm_generation;
     uint32_t operation; /* enum vm_operation that it waits for */
     uint32_t is_fault_of_manager;
-    uint64_t deadline_ns; /* WAIT_VMM_END */
+    uint64_t deadline_ns; /* WAIT_VMM_END, WAIT_REPLY, WAIT_GUEST_END */
+    uint32_t sequence;    /* WAIT_REPLY: of the question */
+    uint32_t query;       /* enum vmm_query_kind */
+    uint32_t
+        service;   /* enum vm_service that is asked or, deferred, waited for; else SERVICE_COUNT */
+    uint32_t mode; /* WAIT_GUEST_END: how it is to end */
     struct stream stream;
     uint32_t line_n;
     char line[LINE_BYTES_MAX + 4];
@@ -71,8 +81,9 @@ struct request *request_allocate(unsigned index);
 /* Runs the @n bytes of @line as @r's command. */
 void request_execute(struct request *r, const char *line, size_t n);
 
-/* Runs again what waited for a VM that is no longer busy; deadlines of waits. */
-void request_pump(uint64_t now);
+/* Runs again what waited for a VM or a service that is no longer busy; deadlines of waits. Returns
+ * the next of these. */
+uint64_t request_pump(uint64_t now);
 
 bool request_is_console(const struct request *r);
 bool request_is_config(const struct request *r);
@@ -84,6 +95,9 @@ bool request_is_control(const struct request *r);
 struct json *answer_begin(struct request *r);
 void answer_end(struct request *r);
 
+/* Between the two: the answer says that something needs attention (exit code 8). */
+void answer_attention(void);
+
 /* @at: the value that is wrong, or NULL. @hint: what to do; may be empty. */
 void answer_error(struct request *r, enum error_code code, const struct value *at, const char *hint,
                   const char *fmt, ...) PRINTF_LIKE(5, 6);
@@ -94,7 +108,23 @@ void answer_none(struct request *r);
 void request_wait_operation(struct request *r, const struct vm *vm, enum vm_operation operation);
 void request_wait_vmm_end(struct request *r, const struct vm *vm, uint64_t deadline_ns);
 void request_wait_shutdown(struct request *r);
+
+/* The command line of @r, read again, for an answer that needs it; until the next command runs. */
+const struct command_line *request_command(const struct request *r);
+
+/* @r waits for the answer to its question @sequence to @service (SERVICE_COUNT: to none). */
+void request_wait_reply(struct request *r, const struct vm *vm, uint32_t sequence,
+                        enum vmm_query_kind query, uint32_t service, uint64_t deadline_ns);
+struct request *request_of_reply(const struct vm *vm, uint32_t sequence); /* or NULL */
+
+/* Somebody's question to @service is not answered yet. */
+bool request_has_asked(const struct vm *vm, uint32_t service);
+
+/* After the answer to QUERY_SHUTDOWN: waits on, for the VM itself. */
+void request_wait_guest_end(struct request *r);
+
 void request_defer(struct request *r, const char *vm_name);
+void request_defer_service(struct request *r, const struct vm *vm, uint32_t service);
 bool request_has_deferred(const char *vm_name, const struct request *before);
 
 /* ---- called by those who bring about what is waited for ---- */
@@ -103,6 +133,9 @@ enum operation_outcome { OUTCOME_OK, OUTCOME_FAILED, OUTCOME_SUPERSEDED };
 void request_operation_done(struct vm *vm, enum operation_outcome outcome);
 void request_vmm_ended(const struct vm *vm);
 void request_shutdown_done(void);
+
+/* The VM stopped, started from the beginning or crashed, as ACT_EVENT_* say. */
+void request_guest_ended(const struct vm *vm, uint32_t actions);
 
 /* The request whose stream is on its way to @is_console's port, or NULL. */
 struct request *request_streaming(bool is_console);

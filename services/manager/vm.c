@@ -72,6 +72,11 @@ bool vm_is_live(const struct vm *vm)
     return vm->machine.state == VM_RUNNING || vm->machine.state == VM_PAUSED;
 }
 
+bool vm_is_running(const struct vm *vm)
+{
+    return vm->machine.state == VM_RUNNING && vm->machine.phase == VMM_UP;
+}
+
 void vm_fail(struct vm *vm, enum error_code code, const char *hint, const char *fmt, ...)
 {
     va_list args;
@@ -156,6 +161,7 @@ static enum vm_input launch(struct vm *vm)
     vm->crash.is_set = 0;
     vm->has_exit_code = 0;
     vm->has_counters = 0;
+    memset(&vm->guest, 0, sizeof(vm->guest));
     return vmm_launch(vm) ? INPUT_LAUNCH_FAILED : INPUT_CREATE;
 }
 
@@ -191,6 +197,7 @@ static void emit_events(struct vm *vm, uint32_t actions)
         event_emit(EVENT_VM_SAVED, vm->name, NULL, "saved as %s", save_of(vm)->name);
     if (actions & ACT_EVENT_STOPPED)
         emit_stopped(vm);
+    request_guest_ended(vm, actions);
     if (actions & ACT_EVENT_DIED)
         emit_died(vm);
     if (actions & ACT_EVENT_CRASHED)
@@ -278,7 +285,8 @@ bool vm_settings_are_good(const struct vm_settings *s)
     return s->kernel[sizeof(s->kernel) - 1] == 0 && s->initrd[sizeof(s->initrd) - 1] == 0 &&
            s->cmdline[sizeof(s->cmdline) - 1] == 0 && s->modules[sizeof(s->modules) - 1] == 0 &&
            (!s->modules[0] || module_list_is_good(s->modules)) && s->cpu_count >= 1 &&
-           s->cpu_count <= VMM_VCPUS_MAX && vm_schedule_is_good(&s->schedule);
+           s->cpu_count <= VMM_VCPUS_MAX && s->echo_count <= VMM_ECHO_MAX &&
+           vm_schedule_is_good(&s->schedule);
 }
 
 static bool record_is_good(const struct vm *vm)
@@ -286,7 +294,7 @@ static bool record_is_good(const struct vm *vm)
     return vm_machine_is_good(&vm->machine) && vm->name[sizeof(vm->name) - 1] == 0 && vm->name[0] &&
            vm_settings_are_good(&vm->settings) &&
            (vm->machine.operation != OPERATION_SAVE || save_of(vm)) &&
-           vm->crash.cause[sizeof(vm->crash.cause) - 1] == 0;
+           inventory_is_good(&vm->guest) && vm->crash.cause[sizeof(vm->crash.cause) - 1] == 0;
 }
 
 /* A vmm that cannot be taken over is killed; the VM has then crashed and can be started again. */

@@ -3,6 +3,7 @@
 #include "lib/abi/vm_control.h"
 #include "lib/err.h"
 #include "services/manager/event_catalogue.h"
+#include "services/manager/inventory.h"
 #include "services/manager/json.h"
 #include "services/manager/module_list.h"
 #include "services/manager/vm_machine.h"
@@ -63,6 +64,8 @@ struct vm {
     uint32_t save; /* 1 + slot of the save that is made of it, or that it began with; 0: none */
     struct vm_failure failure;
     struct vm_crash crash;
+    struct guest_state guest; /* of the last start */
+    uint32_t query_sequence;  /* of the last VMM_QUERY */
     uint32_t has_counters;
     struct vcpu_info counters; /* as of the end of the last vmm, see vmm_counters() */
 };
@@ -111,6 +114,8 @@ uint64_t vm_deadlines(uint64_t now);
 bool vm_settings_are_good(const struct vm_settings *s);
 
 bool vm_is_live(const struct vm *vm); /* running or paused */
+
+bool vm_is_running(const struct vm *vm); /* and its vmm can be asked */
 
 /* ---- vm_show.c ---- */
 void vm_list_entry(struct json *j, const struct vm *vm); /* a row of vm list */

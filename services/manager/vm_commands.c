@@ -139,10 +139,12 @@ static void fill(struct vm_settings *s, const struct command_line *c)
 {
     const struct value *ioapic = command_value(c, "ioapic");
 
+    memset(s, 0, sizeof(*s));
     s->memory_bytes = command_value(c, "memory")->number;
     s->cpu_count = (uint32_t)command_value(c, "cpus")->number;
     s->type = (uint32_t)command_value(c, "type")->number;
     s->has_ioapic = ioapic->is_set ? (uint32_t)ioapic->number : IOAPIC_DEFAULT;
+    s->echo_count = (uint32_t)command_value(c, "echo")->number;
     s->restarts_on_crash = (uint32_t)command_value(c, "on-crash")->number;
     string_copy(s->kernel, sizeof(s->kernel), command_value(c, "kernel")->text);
     string_copy(s->initrd, sizeof(s->initrd), command_value(c, "initrd")->text);
@@ -316,6 +318,13 @@ void vm_command(struct request *r, const struct command_line *c)
         break;
     case COMMAND_VM_SET: vm_set_command(r, vm, c); break;
     case COMMAND_VM_LOG: stream_vm_log(r, vm, command_value(c, "from")->number); break;
+    case COMMAND_VM_SHUTDOWN:
+    case COMMAND_VM_KVP:
+    case COMMAND_VM_IP:
+    case COMMAND_VM_FREEZE:
+    case COMMAND_VM_THAW:
+    case COMMAND_VM_COPY:
+    case COMMAND_CHANNEL_LIST: guest_command(r, vm, c); break;
     case COMMAND_VM_TYPE: type(r, vm, command_value(c, "TEXT")); break;
     default: console(r, vm);
     }

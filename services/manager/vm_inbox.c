@@ -5,6 +5,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "services/manager/event.h"
+#include "services/manager/guest.h"
 #include "services/manager/host.h"
 #include "services/manager/saves.h"
 #include "services/manager/vm.h"
@@ -189,9 +190,9 @@ static void take_message(struct vm *vm, const struct vmm_message *m, const void 
     else if (m->type == VMM_ENDED && n >= sizeof(struct vmm_end))
         take_end(vm, payload);
     else if (m->type == VMM_INVENTORY && n >= sizeof(struct vmm_inventory))
-        (void)0;
+        guest_take_inventory(vm, payload);
     else if (m->type == VMM_REPLY && n >= sizeof(struct vmm_reply))
-        (void)0;
+        guest_take_reply(vm, m->sequence, payload);
     else if (m->type == VMM_PANIC && n >= sizeof(struct vmm_panic))
         take_panic(vm, payload);
     else

@@ -180,6 +180,7 @@ void vm_show(struct json *j, const struct vm *vm)
     modules(j, vm);
     json_field_string(j, "ioapic", vm->settings.has_ioapic ? "on" : "off");
     json_field_string(j, "on_crash", vm->settings.restarts_on_crash ? "restart" : "stop");
+    json_field_number(j, "echo", vm->settings.echo_count);
     vm_schedule_show(j, &vm->settings.schedule);
     json_key(j, "exits");
     vm_exits(j, info.exits);

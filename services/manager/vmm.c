@@ -260,20 +260,27 @@ enum err vmm_launch(struct vm *vm)
 
 /* ---- messages ---- */
 
-enum err vmm_send(struct vm *vm, enum vmm_message_type type)
+enum err vmm_tell(const struct vm *vm, enum vmm_message_type type, uint32_t sequence,
+                  const void *payload, size_t n)
 {
-    struct vmm_message m = { .type = type, .sequence = ++vm->sequence };
+    struct vmm_message m = { .type = type, .sequence = sequence };
     struct ring_packet header = { .type = RING_DATA_INBAND };
-    struct ring_part part = { &m, sizeof(m) };
+    struct ring_part parts[] = { { &m, sizeof(m) }, { payload, n } };
     bool wants_signal;
 
     if (!link_of(vm)->channel)
         return ERR_STATE;
-    vm->sent_type = type;
-    enum err err = ring_write(&link_of(vm)->to_vmm, &header, &part, 1, &wants_signal);
+    enum err err = ring_write(&link_of(vm)->to_vmm, &header, parts, payload ? 2 : 1, &wants_signal);
     if (err)
         return err;
     return sys_channel_signal(vm->channel);
+}
+
+enum err vmm_send(struct vm *vm, enum vmm_message_type type)
+{
+    vm->sequence++;
+    vm->sent_type = type;
+    return vmm_tell(vm, type, vm->sequence, NULL, 0);
 }
 
 enum err vmm_send_image(const struct vm *vm, handle_t image)

@@ -15,6 +15,11 @@ enum err vmm_launch(struct vm *vm) MUST_CHECK;
 /* Sends VMM_START, VMM_PAUSE, VMM_RESUME, or VMM_SAVE, before which vmm_send_image() goes. */
 enum err vmm_send(struct vm *vm, enum vmm_message_type type) MUST_CHECK;
 
+/* Sends VMM_QUERY, VMM_SERVICES or VMM_TIME with what follows it. ERR_FULL: too many are on their
+ * way. */
+enum err vmm_tell(const struct vm *vm, enum vmm_message_type type, uint32_t sequence,
+                  const void *payload, size_t n) MUST_CHECK;
+
 enum err vmm_send_image(const struct vm *vm, handle_t image) MUST_CHECK;
 
 /* Tells the kernel what vm->schedule says, as far as there is a vmm with vCPUs by now. */

@@ -32,6 +32,8 @@ struct object {
     bool is_image;          /* REGION */
     struct object *sent[8]; /* CHANNEL: to the vmm */
     unsigned sent_count;
+    struct object *given[8]; /* to the manager */
+    unsigned given_count;
     uint32_t pins[VMM_VCPUS_MAX]; /* PARTITION */
     /* PROCESS */
     uint64_t weight, cap;
@@ -43,6 +45,9 @@ struct object {
     struct object *channel, *config, *console;
     struct ring out, in;
     bool was_ready, must_end, has_image;
+    uint32_t services;
+    uint64_t utc_base_ns;
+    struct fake_query query;
     struct object *next;
 };
 
@@ -89,6 +94,8 @@ static void put(struct object *o)
         abort(); /* objects hold their budget */
     while (o->sent_count)
         put(o->sent[--o->sent_count]);
+    while (o->given_count)
+        put(o->given[--o->given_count]);
     struct object *budget = o->budget;
     if (budget) {
         uncharge(budget, o->charged);
@@ -346,6 +353,28 @@ enum err sys_channel_send_handle(handle_t h, handle_t sent, uint32_t rights)
         return ERR_FULL;
     s->refs++;
     o->sent[o->sent_count++] = s;
+    return OK;
+}
+
+enum err sys_channel_take_handle(handle_t h, handle_t *out)
+{
+    enter();
+    struct object *o = find(h, CHANNEL);
+    if (!o)
+        return ERR_HANDLE;
+    if (!o->given_count)
+        return ERR_EMPTY;
+    *out = give(o->given[0]);
+    memmove(o->given, o->given + 1, --o->given_count * sizeof(*o->given));
+    return OK;
+}
+
+enum err sys_partition_info(handle_t h, struct partition_info *out)
+{
+    enter();
+    if (!find(h, PARTITION))
+        return ERR_HANDLE;
+    *out = (struct partition_info){ .guest_os_id = fake.guest_os_id };
     return OK;
 }
 
@@ -783,6 +812,41 @@ static void vmm_save(struct object *p, uint32_t sequence)
     vmm_send(p, VMM_SAVED, sequence, &s, sizeof(s));
 }
 
+static void vmm_take_rest(struct object *p, const struct ring_packet *h, void *to, size_t n)
+{
+    if (ring_payload_bytes(h) < sizeof(struct vmm_message) + n ||
+        ring_read(&p->in, h, ring_payload_offset(h) + (uint32_t)sizeof(struct vmm_message), to,
+                  (uint32_t)n))
+        abort();
+}
+
+/* Messages that are not answered at once. */
+static bool vmm_is_told(struct object *p, const struct ring_packet *h, const struct vmm_message *m)
+{
+    struct vmm_services services;
+    struct vmm_time time;
+
+    switch (m->type) {
+    case VMM_SERVICES:
+        vmm_take_rest(p, h, &services, sizeof(services));
+        p->services = services.enabled;
+        return true;
+    case VMM_TIME:
+        vmm_take_rest(p, h, &time, sizeof(time));
+        p->utc_base_ns = time.utc_base_ns;
+        return true;
+    case VMM_QUERY:
+        vmm_take_rest(p, h, &p->query.query, sizeof(p->query.query));
+        p->query.sequence = m->sequence;
+        p->query.has_region = p->channel->sent_count;
+        p->query.count++;
+        while (p->channel->sent_count)
+            put(p->channel->sent[--p->channel->sent_count]);
+        return true;
+    default: return false;
+    }
+}
+
 static void vmm_read(struct object *p)
 {
     struct ring_packet h;
@@ -793,8 +857,11 @@ static void vmm_read(struct object *p)
 
         if (ring_read(&p->in, &h, ring_payload_offset(&h), &m, sizeof(m)))
             abort();
+        bool is_told = vmm_is_told(p, &h, &m);
         ring_advance(&p->in, &h);
         (void)!ring_commit(&p->in);
+        if (is_told)
+            continue;
         if (m.type == VMM_SAVE && p->behaviour == VMM_GOOD) {
             vmm_save(p, m.sequence);
             continue;
@@ -913,6 +980,41 @@ void fake_vmm_fault(const char *name)
     p->must_end = true;
     p->info.end = PROCESS_END_FAULT;
     p->info.fault_vector = 13;
+}
+
+const struct fake_query *fake_vmm_query(const char *name)
+{
+    return &vmm(name)->query;
+}
+
+uint32_t fake_vmm_services(const char *name)
+{
+    return vmm(name)->services;
+}
+
+uint64_t fake_vmm_utc_base(const char *name)
+{
+    return vmm(name)->utc_base_ns;
+}
+
+void fake_vmm_inventory(const char *name, const struct vmm_inventory *inventory)
+{
+    vmm_send(vmm(name), VMM_INVENTORY, 0, inventory, sizeof(*inventory));
+    fake_run();
+}
+
+void fake_vmm_reply(const char *name, struct vmm_reply *reply, const void *region, size_t n)
+{
+    struct object *p = vmm(name);
+
+    if (region) {
+        struct object *o = make(REGION, NULL, 0, round_up(max(n, 1ul), PAGE_BYTES));
+
+        memcpy(o->memory, region, n);
+        p->channel->given[p->channel->given_count++] = o;
+    }
+    vmm_send(p, VMM_REPLY, p->query.sequence, reply, sizeof(*reply));
+    fake_run();
 }
 
 void fake_vmm_scribble(const char *name, unsigned where, const void *bytes, size_t n)

@@ -27,6 +27,7 @@ struct fake {
     unsigned crash_at; /* the n-th system call does not return: the manager dies; 0: none */
     unsigned calls;
     uint8_t cmos[128];
+    uint64_t guest_os_id; /* of every partition */
 };
 extern struct fake fake;
 
@@ -72,6 +73,21 @@ void fake_vmm_end(const char *name, enum vmm_end_cause cause, uint32_t exit_code
 void fake_vmm_end_on(const char *name, uint32_t vcpu, enum vmm_end_cause cause, uint32_t exit_code);
 void fake_vmm_fault(const char *name);
 bool fake_vmm_exists(const char *name);
+
+/* The last question to it. */
+struct fake_query {
+    struct vmm_query query;
+    uint32_t sequence;
+    bool has_region;
+    unsigned count; /* so far */
+};
+const struct fake_query *fake_vmm_query(const char *name);
+uint32_t fake_vmm_services(const char *name); /* the last VMM_SERVICES */
+uint64_t fake_vmm_utc_base(const char *name); /* the last VMM_TIME */
+void fake_vmm_inventory(const char *name, const struct vmm_inventory *inventory);
+
+/* Answers the last question, with a region of @n bytes unless @region is NULL. */
+void fake_vmm_reply(const char *name, struct vmm_reply *reply, const void *region, size_t n);
 
 /* Lets it write foreign bytes: 0 as a message, 1 over the start of its ring, 2 over the totals of
  * the console region. */

@@ -925,7 +925,7 @@ TEST(console_completes)
 {
     EXPECT_OF(running());
     fake_forget_output();
-    fake_type("vm sh\tw\t\r");
+    fake_type("vm sho\tw\t\r");
     EXPECT_HAS(fake_console_output(), "state      running");
 }
 
