@@ -9,7 +9,7 @@ from .owner import unix_path
 
 DONE, FAILED, USAGE, NOT_FOUND, WRONG_STATE, UNSUPPORTED, TIMED_OUT, UNREACHABLE, ATTENTION = range(9)
 EXIT_CODES = {"usage": USAGE, "not-found": NOT_FOUND, "wrong-state": WRONG_STATE,
-              "unsupported": UNSUPPORTED, "timed-out": TIMED_OUT}
+              "unsupported": UNSUPPORTED, "timed-out": TIMED_OUT, "unreachable": UNREACHABLE}
 
 
 class Unreachable(Exception):
@@ -52,21 +52,33 @@ def command_line(words):
     return " ".join(out)
 
 
-class Control:
-    """A connection to a control port, as a serial line or as the owner's socket carries it."""
+def _connect(address):
+    """A socket at HOST:PORT or at the path of a socket; a folder is one with a control.sock."""
+    match = re.fullmatch(r"\[?([^/]+?)\]?:(\d+)", address)
+    if match and not os.path.exists(address):
+        return socket.create_connection((match[1], int(match[2])), timeout=10)
+    path = os.path.join(address, "control.sock") if os.path.isdir(address) else address
+    folder, short = unix_path(path)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.connect(short)
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.close(folder)
+    return made
 
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            folder, short = unix_path(path)
-            try:
-                self._socket.connect(short)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            self._socket.close()
-            raise Unreachable(f"{path}: {error.strerror}") from error
+
+class Control:
+    """A connection to a control port, as a serial line, the owner's socket or TCP carries it."""
+
+    def __init__(self, address):
         self._buffer, self._id = b"", 0
+        try:
+            self._socket = _connect(address)
+        except OSError as error:
+            raise Unreachable(f"{address}: {error.strerror or error}") from error
 
     def close(self):
         self._socket.close()
@@ -116,6 +128,37 @@ class Control:
             match = re.match(r'\{"id":(\d+|null)', answer)
             if match and match[1] in (str(self._id), "null"):
                 return answer
+
+
+def split_options(words):
+    """Takes --json out of the words, wherever it stands, but leaves the text of 'vm type'."""
+    rest = [w for w in words if w != "--json"]
+    wants_json = len(rest) < len(words)
+    if rest[:2] == ["vm", "type"] and len(rest) == 3:
+        rest, wants_json = rest + ["--json"] * wants_json, words.count("--json") > 1
+    return rest, wants_json
+
+
+def patience(words):
+    """Seconds within which a command is answered: some wait for a guest."""
+    given = dict(w.split("=", 1) for w in words if "=" in w)
+    wait = given.get("wait", "60")
+    longer = {"shutdown": 30 + int(wait) if wait.isdigit() else 60, "freeze": 150, "thaw": 150, "copy": 330}
+    return longer.get(words[1], 60) if len(words) > 2 and words[0] == "vm" else 60
+
+
+def exit_code(answer):
+    """What a command ends with, by its answer."""
+    if not answer.get("ok"):
+        return EXIT_CODES.get(answer.get("error", {}).get("code"), FAILED)
+    return ATTENTION if answer.get("attention") or answer.get("warnings") else DONE
+
+
+def error_text(answer):
+    """The error of an answer, for people."""
+    error = answer.get("error", {})
+    hint = f" (try: {error['hint']})" if error.get("hint") else ""
+    return f"{error.get('code')}: {error.get('message')}{hint}"
 
 
 class Node:

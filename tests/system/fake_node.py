@@ -19,6 +19,7 @@ def port(name):
     sys.exit(f"fake_node: no chardev {name}")
 
 
+NAME = sys.argv[sys.argv.index("-name") + 1] if "-name" in sys.argv else "fake"
 GUEST = {"log": "GUEST-READY\r\n/ # "}
 
 
@@ -35,9 +36,14 @@ def guest(line):
         return {"ok": True, "result": {}}
     if line == "host show":
         return {"ok": True, "result": {
-            "name": "fake", "version": "0", "build": "debug", "boot": "pvh", "virt": "svm",
+            "name": NAME, "version": "0" if NAME != "c" else "1", "build": "debug", "boot": "pvh", "virt": "svm",
             "cpus": [{"id": 0, "halted_ns": 1}], "uptime_ns": 5, "memory_bytes": 1 << 30,
             "memory_free_bytes": 1 << 29, "handle_count": 3}}
+    if line == "tools status":
+        verdict = "missing" if NAME == "b" else "current"
+        row = {"name": "web", "state": "running", "verdict": verdict, "os": "Linux\x1b[2J",
+               "services": [{"service": "kvp", "verdict": verdict}]}
+        return {"ok": True, "result": [row], **({"attention": True} if NAME == "b" else {})}
     return None
 
 

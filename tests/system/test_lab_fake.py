@@ -3,11 +3,12 @@ import json
 import os
 import pty
 import select
+import socket
 import subprocess
 import threading
 import time
 
-from bulkhead_lab import client, labfile, machine, newc
+from bulkhead_lab import client, labfile, machine, newc, owner
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAB = os.path.join(machine.ROOT, "scripts", "lab")
@@ -155,6 +156,83 @@ def test_a_node_that_ends_cannot_be_reached(t):
             time.sleep(0.05)
         fake.ctl("a", "vm", "list", code=7)
         fake.ctl("b", "vm", "list")
+
+
+BHCTL = os.path.join(machine.ROOT, "scripts", "bhctl")
+
+
+def bhctl(*words, code=0):
+    done = subprocess.run([BHCTL, *words], text=True, capture_output=True, timeout=60,
+                          stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == code, f"{words}: exit {done.returncode}, not {code}: {done.stderr}"
+    return done.stdout + done.stderr
+
+
+def hosts(fake, names):
+    return [word for name in names for word in ("--host", f"{fake.dir}/{name}/control.sock")]
+
+
+class Tcp:
+    """The control port of a node of a run, by TCP, for one client after the other."""
+
+    def __init__(self, path):
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._serve, args=(path,), daemon=True).start()
+
+    def _serve(self, path):
+        while True:
+            here, _ = self._server.accept()
+            there = socket.socket(socket.AF_UNIX)
+            folder, short = owner.unix_path(path)
+            there.connect(short)
+            os.close(folder)
+            other = {here: there, there: here}
+            while True:
+                ready = select.select([here, there], [], [])[0]
+                data = ready[0].recv(65536)
+                if not data:
+                    break
+                other[ready[0]].sendall(data)
+            here.close()
+            there.close()
+
+
+def test_bhctl_speaks_to_one_host_by_socket_folder_or_tcp(t):
+    with Fake(t) as fake:
+        tcp = Tcp(f"{fake.dir}/a/control.sock")
+        for host in (f"{fake.dir}/a/control.sock", f"{fake.dir}/a", tcp.address):
+            answer = json.loads(bhctl("--host", host, "--json", "vm", "list"))
+            assert answer["ok"] and answer["result"][0]["name"] == "web", answer
+        assert bhctl(*hosts(fake, "a"), "vm", "start", "nope", code=3).startswith("error: not-found")
+    bhctl("--host", "/nonexistent/control.sock", "vm", "list", code=7)
+    bhctl("--host", "127.0.0.1:1", "vm", "list", code=7)
+    bhctl("vm", "list", code=2)
+
+
+def test_bhctl_merges_inventories_and_flags_what_differs(t):
+    path = t.write("three.toml", "[node.a]\n[node.b]\n[node.c]\n[node.d]\n")
+    run = os.path.join(t.folder, "run")
+    lab("up", path, "--dir", run)
+    try:
+        def host(*names):
+            return [w for n in names for w in ("--host", f"{run}/{n}/control.sock")]
+
+        text = bhctl(*host("a", "d"), "tools", "status")
+        assert [line.split()[:2] for line in text.splitlines()] == [["HOST", "NAME"], ["a", "web"],
+                                                                    ["d", "web"]], text
+        assert "\x1b" not in text and "differs" not in text, text
+        merged = json.loads(bhctl(*host("a", "b"), "tools", "status", "--json", code=8))
+        assert [(r["host"], r["verdict"]) for r in merged["result"]] == [("a", "current"),
+                                                                         ("b", "missing")], merged
+        text = bhctl(*host("a", "c", "d"), "tools", "status", code=8)
+        assert "host c runs 1 (debug), others 0 (debug)" in text, text
+        merged = json.loads(bhctl(*host("a"), "--host", "/nonexistent/x", "--json", "tools", "status", code=7))
+        assert merged["hosts"][1]["error"] and len(merged["result"]) == 1, merged
+        answers = json.loads(bhctl(*host("a", "b"), "--json", "vm", "list"))["hosts"]
+        assert [a["answer"]["ok"] for a in answers] == [True, True], answers
+    finally:
+        lab("down", "--dir", run)
 
 
 RUN = os.path.join(machine.ROOT, "scripts", "run")
