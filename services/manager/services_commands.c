@@ -54,19 +54,20 @@ static void enable(struct request *r, struct vm *vm, const struct value *service
 void services_command(struct request *r, const struct command_line *c)
 {
     const struct value *name = command_value(c, "NAME");
-    struct vm *vm = name->is_set ? vm_find(name->text) : NULL;
+    enum command_id id = c->command->id;
+    struct vm *vm = vm_find(name->text);
 
-    if (name->is_set && !vm) {
+    if (id == COMMAND_TOOLS_STATUS) {
+        status(r);
+    } else if (!name->is_set) {
+        list(r, NULL, c->is_explained);
+    } else if (!vm) {
         answer_error(r, ERROR_NOT_FOUND, name, "vm list", "no VM named %s", name->text);
-        return;
-    }
-    if (vm && (!vm->machine.is_born || vm->machine.operation == OPERATION_DELETE)) {
-        request_defer(r, vm->name);
-        return;
-    }
-    switch (c->command->id) {
-    case COMMAND_SERVICES_LIST: list(r, vm, c->is_explained); break;
-    case COMMAND_TOOLS_STATUS: status(r); break;
-    default: enable(r, vm, command_value(c, "SERVICE"), c->command->id == COMMAND_SERVICES_ENABLE);
+    } else if (!vm->machine.is_born || vm->machine.operation == OPERATION_DELETE) {
+        request_defer(r, vm->name); /* it is neither quite there nor quite gone */
+    } else if (id == COMMAND_SERVICES_LIST) {
+        list(r, vm, c->is_explained);
+    } else {
+        enable(r, vm, command_value(c, "SERVICE"), id == COMMAND_SERVICES_ENABLE);
     }
 }
