@@ -249,10 +249,12 @@ static const struct ic_kind kind = {
     .service = SERVICE_FCOPY,
     .type = 7,
     .class_id = { 0x34d14be3, 0xdee4, 0x41c8, { 0x9a, 0xe7, 0x6b, 0x17, 0x49, 0x77, 0xc1, 0x92 } },
-    .instance_id = { 0xb1d00006,
-                     0x6b68,
-                     0x4c1e,
-                     { 0x9a, 0x06, 0x62, 0x75, 0x6c, 0x6b, 0x68, 0x64 } },
+    /* Hyper-V's own, unlike our other services': Linux's user-space daemon (6.10 and newer, source
+     * tools/hv/hv_fcopy_uio_daemon.c, FCOPY_DEVICE_PATH) looks for the device by this name. */
+    .instance_id = { 0xeb765408,
+                     0x105f,
+                     0x49b6,
+                     { 0xb4, 0xaa, 0xc1, 0x23, 0xb6, 0x4d, 0x17, 0xd4 } },
     .frameworks = { { 1, 0 }, { 3, 0 } },
     .versions = { { 1, 1 } },
     .ready = ready,
