@@ -24,7 +24,7 @@ const struct command command_table[] = {
       0,
       "Shows the machine: CPUs, memory, time.",
       "`{name, version, build, cpus:[{id, halted_ns}], uptime_ns, memory_bytes, "
-      "memory_free_bytes, handle_count, virt, boot, time}`",
+      "memory_free_bytes, handle_count, virt, boot, time, time_ns}`",
       { { 0 } } },
     { COMMAND_HOST_SET,
       "host",

@@ -202,10 +202,14 @@ void host_show(struct json *j)
     json_field_string(j, "virt", info.virt == 'v' ? "vmx" : "svm");
     json_field_string(j, "boot", info.boot == 'u' ? "uefi" : "pvh");
     if (state->utc_base_ns) {
-        utc_format(state->utc_base_ns + sys_clock(), time);
+        uint64_t utc_ns = state->utc_base_ns + info.uptime_ns;
+
+        utc_format(utc_ns, time);
         json_field_string(j, "time", time);
+        json_field_number(j, "time_ns", utc_ns);
     } else {
         json_field_null(j, "time");
+        json_field_null(j, "time_ns");
     }
     json_object_end(j);
 }
