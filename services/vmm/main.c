@@ -45,18 +45,26 @@ static void report_failure(enum err err, struct loader_failure *why)
     control_send(&control, VMM_FAILED, 0, &f, sizeof(f));
 }
 
-/* Signals of the guest's channels come first, and cost nothing else. */
+/* Signals of the guest's channels come first, and cost nothing else; but however many there are, the
+ * manager and what is due have their turn. */
+#define EVENTS_PER_TURN 64u
+
 static void serve_forever(bool is_built)
 {
     const uint64_t others = ~0ull >> (64 - WAKE_EVENTS);
     uint64_t bits = others, deadline = DEADLINE_NEVER;
+    unsigned turn = 0;
 
     for (;;) {
+        bool has_others = bits & others || !bits || ++turn == EVENTS_PER_TURN;
+
         if (is_built)
             vmbus_serve(&vmbus, bits);
-        if (bits & others || !bits)
+        if (has_others) {
             control_serve(&control, &machine, &services);
-        if (is_built && (bits & others || !bits || (services.is_dirty && !services.is_planned)))
+            turn = 0;
+        }
+        if (is_built && (has_others || (services.is_dirty && !services.is_planned)))
             deadline = services_serve(&services);
         sys_signal_wait(machine.wake, deadline, &bits);
         bench_port_woken(&machine, bits);

@@ -75,7 +75,7 @@ static size_t step(const uint8_t *data, size_t n, struct device *devices)
     size_t bytes;
 
     switch (data[0] & 7) {
-    case 0: server_signalled(&bus.server, data[1]); return 2;
+    case 0: (void)!server_signalled(&bus.server, data[1]); return 2;
     case 1: server_enable(&bus.server, &devices[data[1] & 1], data[1] & 2); return 2;
     case 2:
         (void)!server_add_subchannel(&bus.server, &devices[data[1] & 1], data[1] >> 1);

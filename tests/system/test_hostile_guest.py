@@ -27,11 +27,12 @@ def payload_of(do):
     return next(f"{file}.elf" for file, names in PAYLOADS.items() if do.split()[0] in names.split())
 
 
-def attack(node, do, ends=("stopped",), options="", timeout=60):
+def attack(node, do, ends=("stopped",), options="", timeout=60, kernel=None):
     """Runs the attack beside the neighbour and deletes its VM, which must leave nothing behind.
     Returns what the attacker printed."""
     before = held(node)
-    node.do(f'vm create bad kernel={payload_of(do)} memory=16M cpus=2 {options} cmdline="do={do}"')
+    node.do(f'vm create bad kernel={kernel or payload_of(do)} memory=16M cpus=2 {options} '
+            f'cmdline="do={do}"')
     node.do("vm start bad")
     until(lambda: state(node, "bad") != "running", timeout, do)
     host_answers(node)

@@ -61,5 +61,7 @@ bool channel_done(struct channel *c)
         c->signal(c);
     }
     ring_mask(&c->in, 0);
-    return ring_peek(&c->in, &h) == ERR_EMPTY; /* a broken one is seen by the next receive */
+    bool is_empty = ring_peek(&c->in, &h) == ERR_EMPTY; /* a broken one is seen by the next turn */
+    c->has_more = !c->turn && !is_empty;
+    return is_empty || c->has_more;
 }

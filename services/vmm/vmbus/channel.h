@@ -48,6 +48,8 @@ struct channel {
     void *mapping, *mapping_ctx;       /* of whoever mapped the rings */
     uint32_t view;
     bool is_broken; /* a packet or an index was wrong: no byte is read or written any more */
+    bool has_more;  /* the turn is over, and packets are left */
+    uint32_t turn;  /* packets that may still be taken in it */
     uint64_t signals_in, signals_out, packets_in, packets_out, bytes_in, bytes_out;
 };
 
@@ -84,7 +86,9 @@ enum err channel_receive(struct channel *c, struct ring_packet *h, void *to, uin
                          uint32_t *n) MUST_CHECK;
 
 /* Before the packets of one signal are read (the guest is asked not to signal meanwhile), and behind
- * the last: gives their room back. False: more has come meanwhile, go on. */
+ * the last: gives their room back. False: more has come meanwhile, go on. A turn ends after
+ * CHANNEL_TURN_MAX packets, however many there are: a guest cannot keep its vmm from other work. */
+#define CHANNEL_TURN_MAX 256u
 void channel_begin(struct channel *c);
 bool channel_done(struct channel *c) MUST_CHECK;
 
@@ -102,7 +106,9 @@ static inline enum err channel_reserve(struct channel *c, uint32_t payload_bytes
 
 static inline enum err channel_next(struct channel *c, struct ring_packet *h)
 {
-    return c->is_broken ? ERR_GUEST : channel_note(c, ring_peek(&c->in, h));
+    if (unlikely(c->is_broken || !c->turn))
+        return c->is_broken ? ERR_GUEST : ERR_EMPTY;
+    return channel_note(c, ring_peek(&c->in, h));
 }
 
 static inline void channel_take(struct channel *c, const struct ring_packet *h, void *to,
@@ -115,6 +121,7 @@ static inline void channel_take(struct channel *c, const struct ring_packet *h, 
 
 static inline void channel_skip(struct channel *c, const struct ring_packet *h)
 {
+    c->turn--;
     c->packets_in++;
     c->bytes_in += ring_payload_bytes(h);
     ring_advance(&c->in, h);

@@ -194,16 +194,20 @@ void server_check(struct server *s, struct device *d)
     }
 }
 
-void server_signalled(struct server *s, uint32_t id)
+bool server_signalled(struct server *s, uint32_t id)
 {
     struct channel *c = server_channel(s, id);
 
     if (!c || c->state != CHANNEL_OPEN)
-        return; /* it may have closed meanwhile */
+        return false; /* it may have closed meanwhile */
     c->signals_in++;
+    c->turn = CHANNEL_TURN_MAX;
+    c->has_more = false;
     c->device->ops->signalled(c->device, c);
-    if (unlikely(c->is_broken && c->state == CHANNEL_OPEN))
-        break_channel(s, c);
+    if (likely(!c->is_broken || c->state != CHANNEL_OPEN))
+        return c->has_more;
+    break_channel(s, c);
+    return false;
 }
 
 void server_reset(struct server *s)

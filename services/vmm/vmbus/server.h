@@ -72,8 +72,9 @@ void server_sent(struct server *s);
 
 /* NULL: there is no such channel. */
 struct channel *server_channel(const struct server *s, uint32_t id);
-/* The guest signalled channel @id. */
-void server_signalled(struct server *s, uint32_t id);
+/* The guest signalled channel @id. True: it has had its turn, and there is more: again, after other
+ * work. */
+bool server_signalled(struct server *s, uint32_t id) MUST_CHECK;
 /* After a service has worked on its own: closes the channels of @d whose rings are broken. */
 void server_check(struct server *s, struct device *d);
 

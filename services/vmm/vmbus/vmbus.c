@@ -224,19 +224,37 @@ static void serve_messages(struct vmbus *v)
 
 /* ---- signals ---- */
 
+/* A channel that had its turn and has more comes again after all that waits now. */
+static void serve_channel(struct vmbus *v, uint32_t id)
+{
+    bool is_direct = id < VMBUS_DIRECT_CHANNELS;
+
+    if (likely(!server_signalled(&v->server, id)))
+        return;
+    if (!is_direct)
+        v->more[row_of(id)] |= 1ull << (id - VMBUS_DIRECT_CHANNELS) % 64;
+    sys_signal_raise(v->machine->wake, 1ull << (is_direct ? WAKE_EVENTS + id : WAKE_ROWS));
+}
+
 static void serve_channels(struct vmbus *v, uint32_t first, uint64_t flags)
 {
     for (; flags; flags &= flags - 1)
-        server_signalled(&v->server, first + (unsigned)__builtin_ctzll(flags));
+        serve_channel(v, first + (unsigned)__builtin_ctzll(flags));
 }
 
 static void serve_rows(struct vmbus *v)
 {
-    uint64_t flags;
+    uint64_t flags, more;
 
-    for (uint32_t i = 0; i < VMBUS_ROWS; i++)
-        if (v->rows[i] != HANDLE_NONE && sys_port_take(v->rows[i], NULL, &flags) == OK)
-            serve_channels(v, VMBUS_DIRECT_CHANNELS + 64 * i, flags);
+    for (uint32_t i = 0; i < VMBUS_ROWS; i++) {
+        if (v->rows[i] == HANDLE_NONE)
+            continue;
+        if (sys_port_take(v->rows[i], NULL, &flags))
+            flags = 0;
+        more = v->more[i];
+        v->more[i] = 0;
+        serve_channels(v, VMBUS_DIRECT_CHANNELS + 64 * i, flags | more);
+    }
 }
 
 void vmbus_serve(struct vmbus *v, uint64_t bits)
@@ -258,7 +276,7 @@ void vmbus_resumed(struct vmbus *v)
         if (!c || c->state != CHANNEL_OPEN)
             continue;
         signal(c);
-        server_signalled(&v->server, id);
+        serve_channel(v, id);
     }
     serve_messages(v);
 }
