@@ -275,7 +275,7 @@ def test_daemons_start_only_where_wanted(t):
 @limit(200)
 def test_poweroff_and_reboot_are_orderly(t):
     """As the kernel runs them when the host asks."""
-    node = start(t, "6.1", "load=brd,ext4")
+    node = start(t, "6.1", "load=brd,crc32c_generic,ext4")
     node.shell("web", "echo '#!/bin/sh' >/etc/rc.shutdown; chmod +x /etc/rc.shutdown")
     node.shell("web", "echo 'echo RC-RAN >/dev/console' >>/etc/rc.shutdown")
     text = node.shell("web", "mkfs.ext4 -q /dev/ram0 8M && mount /dev/ram0 /mnt && echo MOUNTED")
