@@ -10,6 +10,7 @@
 #define REQUEST_CONTROL_COUNT 16u
 #define REQUEST_COUNT         (REQUEST_CONTROL_COUNT + 2u) /* the console's and bulkhead.conf's */
 #define REQUEST_CONSOLE       REQUEST_CONTROL_COUNT
+#define REQUEST_GUESTS_MAX    (REQUEST_CONTROL_COUNT - 4u)
 #define REQUEST_CONFIG        (REQUEST_CONTROL_COUNT + 1u)
 
 enum request_state {
@@ -73,6 +74,8 @@ void request_init(struct request_table *table);
 /* At a restart: answers what was being executed. Returns how many requests were found broken. */
 unsigned request_adopt(void);
 
+struct request *request_at(unsigned index); /* below REQUEST_COUNT */
+
 /* A free request of the control port, or NULL; the console's or bulkhead.conf's, or NULL when it
  * is still in use. */
 struct request *request_allocate_control(void);
@@ -119,6 +122,9 @@ struct request *request_of_reply(const struct vm *vm, uint32_t sequence); /* or 
 
 /* Somebody's question to @service is not answered yet. */
 bool request_has_asked(const struct vm *vm, uint32_t service);
+
+/* How many wait for guests: these leave some requests to the others (REQUEST_GUESTS_MAX). */
+unsigned request_guest_count(void);
 
 /* After the answer to QUERY_SHUTDOWN: waits on, for the VM itself. */
 void request_wait_guest_end(struct request *r);
