@@ -266,6 +266,11 @@ void guest_command(struct request *r, struct vm *vm, const struct command_line *
             "%s is %s: its guest cannot be asked", vm->name, vm_state_name(vm->machine.state));
         return;
     }
+    if (request_guest_count() >= REQUEST_GUESTS_MAX) {
+        answer_error(r, ERROR_FAILED, NULL, "try again", "%u requests wait for guests already",
+                     REQUEST_GUESTS_MAX);
+        return;
+    }
     if (service != SERVICE_COUNT && request_has_asked(vm, service)) {
         request_defer_service(r, vm, service);
         return;

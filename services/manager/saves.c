@@ -152,7 +152,8 @@ static const char *type_name(uint32_t type)
 {
     static const char *const kernels[] = { "end", "partition", "ioapic", "msrs", "cpu",
                                            "fpu", "lapic",     "synic",  "page" };
-    static const char *const vmms[] = { "machine", "uart", "rtc" };
+    static const char *const vmms[] = { "machine",       "uart",  "rtc",     "vmbus",
+                                        "vmbus-message", "gpadl", "channel", "service" };
 
     if (type < array_count(kernels))
         return kernels[type];

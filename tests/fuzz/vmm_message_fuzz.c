@@ -12,6 +12,11 @@ static void use(void)
     fake_ask("vm show web");
     fake_ask("vm log web from=18446744073709551000"); /* the whole of it takes too long */
     fake_ask("vm type web x");
+    fake_ask("tools status");
+    fake_ask("services list --explain");
+    fake_ask("vm kvp list web");
+    fake_ask("channel list web");
+    fake_ask("vm shutdown web wait=1");
     fake_ask("vm pause web");
     fake_ask("vm resume web");
 }

@@ -369,6 +369,44 @@ TEST(question_ends_with_its_vm_and_survives_the_manager)
     EXPECT_HAS(fake_ask("vm freeze web"), "\"code\":\"wrong-state\"");
 }
 
+TEST(guests_that_do_not_answer_leave_room_for_other_requests)
+{
+    char line[64];
+
+    EXPECT_OF(complete());
+    for (unsigned i = 0; i < 30; i++) {
+        snprintf(line, sizeof(line), "@%u vm kvp list web\n", i);
+        fake_control(line);
+    }
+    EXPECT_HAS(fake_answer(29), "12 requests wait for guests already");
+    EXPECT_HAS(fake_ask("vm poweroff web"), "\"state\":\"stopped\"");
+    for (unsigned i = 0; i < 12; i++)
+        EXPECT(fake_answer(i));
+}
+
+TEST(manager_may_die_at_any_call_over_a_question)
+{
+    EXPECT_OF(complete());
+    unsigned handles = fake_handle_count();
+
+    for (unsigned i = 1; i < 40; i++) {
+        char line[96];
+
+        fake.crash_at = fake.calls + i;
+        snprintf(line, sizeof(line), "@%u vm copy web source=guest.cpio to=/x\n", 2 * i);
+        fake_control(line);
+        reply_ok("web");
+        snprintf(line, sizeof(line), "@%u vm kvp list web\n", 2 * i + 1);
+        fake_control(line);
+        reply_item("web", "a", "1");
+        fake.crash_at = 0;
+        fake_advance(301 * SECOND);
+        EXPECT(fake_answer(2 * i) && fake_answer(2 * i + 1));
+        EXPECT_EQ(fake_handle_count(), handles);
+    }
+    EXPECT_HAS(fake_ask("vm show web"), "\"state\":\"running\"");
+}
+
 TEST(answers_that_lie_about_their_region_leave_nothing_behind)
 {
     struct vmm_reply lies[] = { { .count = 2, .bytes = 8 },
