@@ -67,13 +67,13 @@ struct vmm_console {
 static_assert(offsetof(struct vmm_console, in) == 4096, "console layout is ABI");
 
 enum vmm_message_type {
-    /* manager -> vmm; each is answered by VMM_ANSWER with the same sequence number */
+    /* manager -> vmm; answered by VMM_ANSWER with the same sequence number, but where it says so */
     VMM_START = 1,
     VMM_PAUSE,
     VMM_RESUME,
     VMM_SAVE,     /* of a paused VM into the region whose handle was sent before: VMM_SAVED */
-    VMM_SERVICES, /* struct vmm_services follows: offers and takes back services */
-    VMM_TIME,     /* struct vmm_time follows: the host's clock was set */
+    VMM_SERVICES, /* struct vmm_services follows: offers and takes back services; no answer */
+    VMM_TIME,     /* struct vmm_time follows: the host's clock was set; no answer */
     VMM_QUERY,    /* struct vmm_query follows; answered by VMM_REPLY, when the guest has answered */
     /* vmm -> manager */
     VMM_READY = 0x100,

@@ -43,7 +43,7 @@ static void refuse(struct services *s, uint32_t sequence, enum err err, const ch
     va_start(args, fmt);
     format_v(r.message, sizeof(r.message), fmt, args);
     va_end(args);
-    string_copy(r.hint, sizeof(r.hint), "services list --explain");
+    string_copy(r.hint, sizeof(r.hint), err == ERR_FULL ? "try again" : "services list --explain");
     send(s, sequence, &r, HANDLE_NONE);
 }
 
@@ -329,7 +329,7 @@ static void cannot(struct services *s, const struct vmm_query *q, uint32_t seque
         refuse(s, sequence, ERR_STATE, "the guest is%s frozen",
                q->kind == QUERY_THAW ? " not" : " already");
     else if (err == ERR_STATE || err == ERR_FULL)
-        refuse(s, sequence, ERR_FULL, "%s is busy; try again", names[service]);
+        refuse(s, sequence, ERR_FULL, "%s is busy", names[service]);
     else if (err == ERR_UNSUPPORTED)
         refuse(s, sequence, err, "the guest's %s is too old for that", names[service]);
     else

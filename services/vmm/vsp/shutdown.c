@@ -45,6 +45,14 @@ static void answered(struct ic *ic, uint32_t status, const uint8_t *body, uint32
     s->done(s->ctx, status == IC_STATUS_OK ? OK : ERR_UNSUPPORTED);
 }
 
+/* It may still come, and is nobody's then. */
+static void silent(struct ic *ic)
+{
+    struct shutdown *s = shutdown_of(ic);
+
+    s->done(s->ctx, ERR_TIMED_OUT);
+}
+
 static void closed(struct ic *ic)
 {
     struct shutdown *s = shutdown_of(ic);
@@ -64,6 +72,7 @@ static const struct ic_kind kind = {
     .versions = { { 1, 0 }, { 3, 0 }, { 3, 1 }, { 3, 2 } },
     .ready = ready,
     .answered = answered,
+    .silent = silent,
     .closed = closed,
 };
 

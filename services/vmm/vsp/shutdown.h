@@ -7,7 +7,8 @@ enum shutdown_mode { SHUTDOWN_OFF, SHUTDOWN_RESTART, SHUTDOWN_HIBERNATE };
 
 struct shutdown {
     struct ic ic;
-    /* OK: the guest has taken it. ERR_UNSUPPORTED: it refused. ERR_GONE: its driver has gone. */
+    /* OK: the guest has taken it. ERR_UNSUPPORTED: it refused. ERR_GONE: its driver has gone.
+     * ERR_TIMED_OUT: it does not answer. */
     void (*done)(void *ctx, enum err err);
     void *ctx;
 };

@@ -299,6 +299,20 @@ TEST(a_guest_may_refuse_or_go)
     fake_guest_end(&g);
 }
 
+TEST(a_guest_that_does_not_answer_is_not_waited_for)
+{
+    shut(2);
+    EXPECT_EQ(shutdown_request(&shutdown_, SHUTDOWN_OFF), OK);
+    fake_guest_pass(&g, 6 * NS_PER_SECOND);
+    EXPECT_EQ(told_count, 1);
+    EXPECT_EQ(told, ERR_TIMED_OUT);
+    EXPECT(fake_guest_take(&g));
+    fake_guest_answer(&g, 0, g.body, g.body_bytes); /* it comes after all */
+    EXPECT_EQ(told, OK);
+    EXPECT_EQ(shutdown_request(&shutdown_, SHUTDOWN_OFF), OK);
+    fake_guest_end(&g);
+}
+
 TEST(old_guests_are_not_asked_for_what_they_do_not_know)
 {
     shut(0);
