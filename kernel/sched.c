@@ -24,6 +24,7 @@ void sched_charge_locked(struct kernel_cpu *cpu)
     uint64_t now = rdtsc();
     uint64_t ns = multiply_shift32(now - cpu->run_start_tsc, host_clock.ns_per_tick_32);
 
+    DEBUG_BUG_ON(now < cpu->run_start_tsc); /* the group would wait for centuries */
     cpu->run_start_tsc = now;
     if (t == cpu->idle)
         return;
@@ -61,18 +62,20 @@ void timer_cancel_locked(struct timer *t)
         heap_remove(&t->cpu->timers, &t->node);
 }
 
-/* The guest whose timer it is pays, not who happens to run here. */
+/* The guest whose timer it is pays, not who happens to run here. That one's time begins anew behind
+ * it: never later than now, whatever was charged in between. */
 static void fire(struct kernel_cpu *cpu, struct timer *t)
 {
-    uint64_t start = rdtsc(), ticks, ns;
+    uint64_t start, ns;
 
+    sched_charge_locked(cpu);
+    start = cpu->run_start_tsc;
     cpu->timer_payer = NULL;
     t->fire(t);
     if (!cpu->timer_payer || cpu->timer_payer == cpu->current->group)
         return;
-    ticks = rdtsc() - start;
-    ns = multiply_shift32(ticks, host_clock.ns_per_tick_32);
-    cpu->run_start_tsc += ticks;
+    cpu->run_start_tsc = rdtsc();
+    ns = multiply_shift32(cpu->run_start_tsc - start, host_clock.ns_per_tick_32);
     cpu->timer_payer->used_ns += ns;
     cpu->timer_payer->virtual_ns += ns * SCHED_WEIGHT_USUAL / cpu->timer_payer->weight;
 }

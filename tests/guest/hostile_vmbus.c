@@ -10,6 +10,7 @@
  *     do=ring      indices and headers that are wrong: how=0 ...; each ends the channel
  *     do=flip      the second CPU changes index and header while the host reads them
  *     do=undrained answers that nobody takes, and signals that are asked for and not wanted
+ *     do=storm     both CPUs signal without end, for a while: the vmm has always something to do
  *     do=types     packets of any type, completions of nothing, to the echo and to services
  */
 #include "tests/guest/hostile.h"
@@ -517,6 +518,29 @@ static void attack_undrained(void)
     told("after", echoes());
 }
 
+static void storm(unsigned int cpu)
+{
+    (void)cpu;
+    while (!is_over)
+        channel_signal(&channel);
+    rest();
+}
+
+static void attack_storm(void)
+{
+    uint64_t begin_tsc, hz = 0;
+
+    if (!begin() || !open_echo() || !start_second(storm))
+        return;
+    print("STORM\n");
+    read_msr(0x40000022, &hz);
+    begin_tsc = rdtsc();
+    while (rdtsc() - begin_tsc < 20 * hz)
+        channel_signal(&channel);
+    is_over = 1;
+    told("after", echoes());
+}
+
 static void attack_types(void)
 {
     static uint64_t payload[64];
@@ -564,6 +588,7 @@ int payload_main(void)
         { "contact", attack_contact }, { "gpadl", attack_gpadl },         { "open", attack_open },
         { "race", attack_race },       { "order", attack_order },         { "ring", attack_ring },
         { "flip", attack_flip },       { "undrained", attack_undrained }, { "types", attack_types },
+        { "storm", attack_storm },
     };
 
     return run_attack(attacks, sizeof(attacks) / sizeof(attacks[0]));

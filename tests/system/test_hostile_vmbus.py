@@ -4,7 +4,7 @@ import re
 
 from bulkhead_lab.testing import limit
 
-from test_containment import start
+from test_containment import host_answers, start
 from test_hostile_guest import attack
 
 INVALID, SHORT = 0xC000000D, 0xC000009A
@@ -72,3 +72,15 @@ def test_hostile_039_040_a_guest_that_does_not_read_stops_itself(t):
 
 def test_hostile_038_041_packets_of_any_type_mean_nothing(t):
     assert dict(cases(boot(t), "types")) == {"echo-strange": 0, "after": 1}
+
+
+def test_hostile_040_vmms_that_always_have_work_keep_nobody_waiting(t):
+    node = boot(t)
+    for name in ("bad", "worse"):
+        node.do(f'vm create {name} kernel=hostile_vmbus.elf memory=16M cpus=2 echo=4 '
+                'cmdline="do=storm"')
+        node.do(f"vm start {name}")
+        node.wait_text(name, "STORM")
+    for _ in range(20):
+        host_answers(node)
+    assert [vm["state"] for vm in node.do("vm list") if vm["name"] != "neighbour"] == ["running"] * 2

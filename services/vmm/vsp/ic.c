@@ -231,7 +231,7 @@ static uint64_t silence_limit(const struct ic *ic)
 
 uint64_t ic_next(const struct ic *ic)
 {
-    return min(ic->next_ns, silence_limit(ic));
+    return min(ic->kind->tick ? ic->next_ns : IC_NEVER, silence_limit(ic));
 }
 
 void ic_tick(struct ic *ic, uint64_t now)
@@ -295,6 +295,6 @@ enum err ic_restore(struct ic *ic, const struct record_ic *in)
     ic->device.is_enabled = in->is_enabled;
     ic->device.is_broken = in->is_broken;
     ic->since_ns = ic->sent_ns = now;
-    ic->next_ns = in->state == IC_READY ? now : IC_NEVER;
+    ic->next_ns = in->state == IC_READY && k->tick ? now : IC_NEVER;
     return !k->restore || k->restore(ic, in->own) ? OK : ERR_FORMAT;
 }

@@ -347,6 +347,20 @@ TEST(what_a_heartbeat_saves_it_is_again)
     fake_guest_end(&g);
 }
 
+TEST(a_restored_service_wants_nothing_that_it_does_not_do)
+{
+    struct record_ic saved;
+    struct shutdown other;
+
+    shut(2);
+    ic_save(&shutdown_.ic, &saved);
+    shutdown_init(&other, &g.host, done, NULL);
+    other.ic.device.channel = shutdown_.ic.device.channel;
+    EXPECT_EQ(ic_restore(&other.ic, &saved), OK);
+    EXPECT(ic_next(&other.ic) > g.now_ns); /* or its thread never sleeps */
+    fake_guest_end(&g);
+}
+
 TEST(states_that_cannot_be_are_refused)
 {
     struct record_ic good, bad;
