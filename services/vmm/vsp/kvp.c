@@ -1,5 +1,9 @@
 /* The service has one request at a time: the asker's, or a step of its own reading of the guest's
- * pool AUTO, which tells the inventory what runs there. */
+ * pool AUTO, which tells the inventory what runs there.
+ *
+ * A single value is looked for in the pool's list. There is a request for it, but Linux's driver
+ * leaves the room for the value at 0 bytes on its way to the daemon and then answers an empty one,
+ * and the daemon looks for what the guest says of itself in a file where it is not. */
 #include "services/vmm/vsp/kvp.h"
 #include "lib/string.h"
 #include "lib/utf16.h"
@@ -13,7 +17,7 @@
 
 enum kvp_run { RUN_NONE, RUN_REFRESH, RUN_ASKED, RUN_ABANDONED };
 
-enum wire_operation { WIRE_GET, WIRE_SET, WIRE_DELETE, WIRE_ENUMERATE, WIRE_GET_IP, WIRE_SET_IP };
+enum wire_operation { WIRE_SET = 1, WIRE_DELETE, WIRE_ENUMERATE, WIRE_GET_IP, WIRE_SET_IP };
 
 struct data {
     uint32_t type, key_bytes, value_bytes;
@@ -24,7 +28,7 @@ struct body { /* always sent whole: the answer has its length */
     uint8_t operation, pool;
     uint16_t padding;
     union {
-        struct data data; /* get, set */
+        struct data data; /* set */
         struct {
             uint32_t key_bytes;
             uint16_t key[KEY_UNITS];
@@ -81,13 +85,10 @@ static enum err send_index(struct kvp *k, uint32_t pool)
 
 static enum err send_one(struct kvp *k, const struct kvp_request *r)
 {
-    static const uint8_t operations[] = {
-        [KVP_GET] = WIRE_GET, [KVP_SET] = WIRE_SET, [KVP_DELETE] = WIRE_DELETE
-    };
     static struct body b;
 
     memset(&b, 0, sizeof(b));
-    b.operation = operations[r->operation];
+    b.operation = r->operation == KVP_SET ? WIRE_SET : WIRE_DELETE;
     b.pool = (uint8_t)r->pool;
     if (r->operation == KVP_DELETE) {
         b.delete.key_bytes = put_text(r->key, (void *)((uint8_t *)&b + 8), KEY_UNITS);
@@ -142,6 +143,7 @@ static enum err send_request(struct kvp *k)
 
     k->index = 0;
     switch (r->operation) {
+    case KVP_GET:
     case KVP_LIST: return send_index(k, r->pool);
     case KVP_GET_IP:
     case KVP_SET_IP: return send_ip(k, r);
@@ -239,32 +241,42 @@ static void tell(struct kvp *k, const char *key, const char *value)
     k->asker.item(k->asker.ctx, key, value);
 }
 
-/* One item of a list, or its end. True: there may be more. */
-static bool take_item(struct kvp *k, uint32_t status, const uint8_t *body, uint32_t n)
+enum step { STEP_END, STEP_FOUND, STEP_MORE };
+
+/* One item of a list, or its end. */
+static enum step take_item(struct kvp *k, uint32_t status, const uint8_t *body, uint32_t n)
 {
     static char key[KVP_KEY_BYTES], value[KVP_VALUE_BYTES];
+    bool is_list = k->request.operation == KVP_LIST;
 
     if (status != IC_STATUS_OK || n < sizeof(struct body) || ++k->index > LIST_MAX)
-        return false;
+        return STEP_END;
     take_data(body + offsetof(struct body, enumerate.data), key, value);
-    if (k->running == RUN_REFRESH)
+    if (k->running == RUN_REFRESH) {
         remember(k, key, value);
-    else
-        tell(k, key, value);
-    return true;
+        return STEP_MORE;
+    }
+    if (!is_list && strcmp(key, k->request.key) != 0)
+        return STEP_MORE;
+    tell(k, key, value);
+    return is_list ? STEP_MORE : STEP_FOUND;
 }
 
 static void take_list(struct kvp *k, uint32_t status, const uint8_t *body, uint32_t n)
 {
     bool is_refresh = k->running == RUN_REFRESH;
+    enum step step = take_item(k, status, body, n);
 
-    if (take_item(k, status, body, n) &&
-        send_index(k, is_refresh ? KVP_AUTO : k->request.pool) == OK)
+    if (step == STEP_MORE && send_index(k, is_refresh ? KVP_AUTO : k->request.pool) == OK)
         return;
     if (is_refresh)
         k->ic.next_ns = k->ic.host->now(k->ic.host->ctx) + REFRESH_NS;
+    else if (step == STEP_FOUND)
+        finish(k, OK);
+    else if (status != IC_STATUS_NO_MORE)
+        finish(k, ERR_IO);
     else
-        finish(k, status == IC_STATUS_NO_MORE ? OK : ERR_IO);
+        finish(k, k->request.operation == KVP_GET ? ERR_NOT_FOUND : OK);
 }
 
 static void take_ip(struct kvp *k, const uint8_t *body, uint32_t n)
@@ -292,7 +304,6 @@ static void take_ip(struct kvp *k, const uint8_t *body, uint32_t n)
 
 static void take_one(struct kvp *k, uint32_t status, const uint8_t *body, uint32_t n)
 {
-    static char key[KVP_KEY_BYTES], value[KVP_VALUE_BYTES];
     uint32_t operation = k->request.operation;
 
     if (status == IC_STATUS_NO_MORE || status == IC_STATUS_NO_DEVICE) {
@@ -301,19 +312,15 @@ static void take_one(struct kvp *k, uint32_t status, const uint8_t *body, uint32
         finish(k, ERR_IO);
     } else if (operation == KVP_GET_IP) {
         take_ip(k, body, n);
-    } else if (operation == KVP_GET && n >= sizeof(struct body)) {
-        take_data(body + offsetof(struct body, data), key, value);
-        tell(k, k->request.key, value);
-        finish(k, OK);
     } else {
-        finish(k, operation == KVP_GET ? ERR_IO : OK);
+        finish(k, OK);
     }
 }
 
 static void answered(struct ic *ic, uint32_t status, const uint8_t *body, uint32_t n)
 {
     struct kvp *k = kvp_of(ic);
-    bool is_list = k->running == RUN_REFRESH || k->request.operation == KVP_LIST;
+    bool is_list = k->request.operation == KVP_LIST || k->request.operation == KVP_GET;
 
     if (k->running == RUN_REFRESH || (k->running == RUN_ASKED && is_list))
         take_list(k, status, body, n);
