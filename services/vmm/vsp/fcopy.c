@@ -56,7 +56,9 @@ static enum err send(struct fcopy *f, enum operation operation, const struct rin
     return err;
 }
 
-/* Name and folder of @path apart; the folder of "/name" is "/". */
+/* Name and folder of @path apart. The folder ends with its '/': Linux's daemon makes only those
+ * folders of a path behind which there is one (source: tools/hv/hv_fcopy_daemon.c,
+ * hv_fcopy_create_file). */
 static enum err split(const char *path, uint16_t *name, uint16_t *folder)
 {
     char head[FCOPY_NAME_UNITS * 3];
@@ -65,10 +67,10 @@ static enum err split(const char *path, uint16_t *name, uint16_t *folder)
     for (size_t i = 0; i < n; i++)
         if (path[i] == '/')
             cut = i;
-    if (path[0] != '/' || cut + 1 >= n || cut >= sizeof(head))
+    if (path[0] != '/' || cut + 1 >= n || cut + 1 >= sizeof(head))
         return ERR_ARGUMENT;
-    memcpy(head, path, max(cut, (size_t)1));
-    head[max(cut, (size_t)1)] = 0;
+    memcpy(head, path, cut + 1);
+    head[cut + 1] = 0;
     return utf8_to_utf16(path + cut + 1, name, FCOPY_NAME_UNITS) &&
                    utf8_to_utf16(head, folder, FCOPY_NAME_UNITS)
                ? OK
