@@ -4,7 +4,7 @@
  * 'SHUTDOWN' when it is asked for that, which it does not obey.
  *
  *     old=1        speaks only heartbeat 1.0 in a frame of 1.0
- *     lie=...      text: KVP items with control characters, no end, lone surrogates
+ *     lie=...      text: KVP items with control characters, no end, lone surrogates; OSName too
  *                  endless: a list of items that never ends
  *                  short: answers that are cut off
  *                  replay: each answer twice, and answers to nothing
@@ -98,7 +98,9 @@ static void answer_kvp(void)
         head()->status = NO_MORE;
         return;
     }
-    put_text(at, 256, is(lie, "text") ? "OS\x1b[2JName" : "OSName");
+    put_text(at, 256, is(lie, "text") && !index ? "OS\x1b[2JName" : "OSName");
+    if (index)
+        put32(at + 2 * 6, 0); /* ends behind OSName: the host knows this key */
     put_text(at + 512, 1024, is(lie, "text") ? "\x1b]0;owned\x07\x01\x7f" : "payload");
 }
 
