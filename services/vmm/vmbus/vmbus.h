@@ -22,7 +22,7 @@ struct vmbus {
     struct machine *machine;
     handle_t posts[2];
     handle_t direct, rows[VMBUS_ROWS]; /* ports; made when the first of its channels is opened */
-    uint64_t more[VMBUS_ROWS]; /* flags of channels that had their turn */
+    uint64_t more[VMBUS_ROWS];         /* flags of channels that had their turn */
     struct server_message inbox[VMBUS_INBOX_MAX];
     uint32_t head, count;
     uint64_t complaint_ns; /* when the last was logged */

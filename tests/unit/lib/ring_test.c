@@ -256,3 +256,73 @@ TEST(a_side_that_attaches_again_goes_on_where_it_stopped)
     page.control.read_index = 12;
     EXPECT_EQ(ring_attach_reader(&reader, &page, DATA), ERR_GUEST);
 }
+
+TEST(a_batch_is_seen_as_a_whole_and_signals_once)
+{
+    struct ring_packet h = { .type = RING_DATA_INBAND }, seen;
+    bool signal;
+
+    fresh();
+    for (unsigned i = 0; i < 3; i++) {
+        h.transaction = i;
+        EXPECT_EQ(ring_put_one(&writer, &h, "12345678", 8), OK);
+        EXPECT_EQ(ring_peek(&reader, &seen), ERR_EMPTY);
+    }
+    EXPECT(ring_publish(&writer));
+    EXPECT(!ring_publish(&writer)); /* nothing new */
+    for (unsigned i = 0; i < 3; i++) {
+        EXPECT_EQ(ring_peek(&reader, &seen), OK);
+        EXPECT_EQ(seen.transaction, i);
+        EXPECT_EQ(seen.len8, 3);
+        ring_advance(&reader, &seen);
+    }
+    EXPECT_EQ(put("not empty for the writer", &signal), OK);
+    EXPECT(!signal); /* the reader has not given its room back: it will look again */
+}
+
+TEST(packets_of_every_length_go_round_the_end)
+{
+    static uint8_t bytes[DATA], back[DATA];
+    struct ring_packet h = { .type = RING_DATA_INBAND }, seen;
+
+    for (uint32_t n = 0; n < DATA - 32; n++) {
+        fresh();
+        for (unsigned round = 0; round < 40; round++) {
+            for (uint32_t i = 0; i < n; i++)
+                bytes[i] = (uint8_t)(i + round);
+            EXPECT_EQ(ring_reserve(&writer, n), OK);
+            EXPECT_EQ(ring_put_one(&writer, &h, bytes, n), OK);
+            (void)!ring_publish(&writer);
+            EXPECT_EQ(ring_peek(&reader, &seen), OK);
+            const void *at = ring_straight(&reader, ring_payload_offset(&seen), n);
+            if (at)
+                EXPECT_EQ(memcmp(at, bytes, n), 0);
+            EXPECT_EQ(ring_read(&reader, &seen, ring_payload_offset(&seen), back, n), OK);
+            EXPECT_EQ(memcmp(back, bytes, n), 0);
+            ring_advance(&reader, &seen);
+            (void)!ring_commit(&reader);
+        }
+    }
+}
+
+TEST(room_that_is_missing_is_asked_for)
+{
+    struct ring_packet seen;
+    bool signal;
+
+    fresh();
+    while (put("fill", &signal) == OK)
+        ;
+    EXPECT_EQ(ring_reserve(&writer, 8), ERR_FULL);
+    EXPECT_EQ(page.control.pending_send_bytes, 32);
+    EXPECT_EQ(ring_peek(&reader, &seen), OK);
+    ring_advance(&reader, &seen);
+    EXPECT(ring_commit(&reader)); /* there is room now: signal it, */
+    EXPECT_EQ(ring_peek(&reader, &seen), OK);
+    ring_advance(&reader, &seen);
+    EXPECT(!ring_commit(&reader)); /* once */
+    EXPECT_EQ(ring_reserve(&writer, 8), OK);
+    page.control.read_index = 3;
+    writer.known = 0;
+    EXPECT_EQ(ring_reserve(&writer, 8), ERR_GUEST);
+}

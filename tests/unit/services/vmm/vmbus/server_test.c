@@ -166,6 +166,21 @@ TEST(a_channel_opens_carries_packets_and_closes)
     EXPECT_EQ(bus.complaints, 0);
 }
 
+TEST(a_channel_with_more_than_a_turns_packets_comes_again)
+{
+    struct ring_packet h = { .type = RING_DATA_INBAND };
+
+    connected();
+    EXPECT(fake_bus_open_channel(&bus, 1, 8, &out, &in));
+    for (unsigned i = 0; i < CHANNEL_TURN_MAX + 10; i++)
+        EXPECT_EQ(ring_put_one(&out, &h, "8 bytes", 8), OK);
+    EXPECT(ring_publish(&out));
+    EXPECT(server_signalled(&bus.server, 1));
+    EXPECT_EQ(server_channel(&bus.server, 1)->packets_in, CHANNEL_TURN_MAX);
+    EXPECT(!server_signalled(&bus.server, 1));
+    EXPECT_EQ(server_channel(&bus.server, 1)->packets_in, CHANNEL_TURN_MAX + 10);
+}
+
 TEST(hostile_033_an_open_that_cannot_be_is_refused)
 {
     struct vmbus_open m = { .channel = 1, .gpadl = 7, .downstream_page = 4 };
