@@ -84,7 +84,8 @@ static bool daemon_opens_it(const struct guest_state *g, unsigned service)
            ((g->os_id >> 24) & 0xffff) >= OS_ID_FCOPY_BY_UIO;
 }
 
-/* Of a service in SERVICE_READY. What waits for a frozen file system has an excuse. */
+/* Of a service in SERVICE_READY. What waits for a frozen file system has an excuse; a thaw that is
+ * refused has none. */
 static uint32_t ready_condition(const struct guest_state *g, unsigned service, uint32_t flags)
 {
     bool is_frozen = g->inventory.services[SERVICE_VSS].flags & SERVICE_IS_FROZEN;
@@ -92,7 +93,7 @@ static uint32_t ready_condition(const struct guest_state *g, unsigned service, u
 
     if (service == SERVICE_HEARTBEAT)
         return flags & SERVICE_IS_LOST ? CONDITION_LOST : CONDITION_READY;
-    if (is_frozen && has_daemon)
+    if (is_frozen && has_daemon && !(service == SERVICE_VSS && flags & SERVICE_WAS_REFUSED))
         return CONDITION_READY;
     if (flags & SERVICE_WAS_REFUSED || (flags & SERVICE_IS_SILENT && has_daemon))
         return CONDITION_NO_DAEMON;

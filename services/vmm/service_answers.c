@@ -325,6 +325,8 @@ static void cannot(struct services *s, const struct vmm_query *q, uint32_t seque
     else if (ic->state == IC_UNUSABLE)
         refuse(s, sequence, ERR_UNSUPPORTED, "the guest speaks no version of %s that is known here",
                names[service]);
+    else if (q->kind == QUERY_THAW && err == ERR_UNSUPPORTED)
+        explain(s, service, sequence, err);
     else if (q->kind == QUERY_THAW || (q->kind == QUERY_FREEZE && s->vss.state != VSS_THAWED))
         refuse(s, sequence, ERR_STATE, "the guest is%s frozen",
                q->kind == QUERY_THAW ? " not" : " already");

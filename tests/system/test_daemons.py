@@ -176,6 +176,16 @@ def test_a_frozen_guest_writes_nothing_until_it_is_thawed(t):
     goes_on(node)
     assert [e for e, _ in warnings(node)] == ["vm-thawed-by-limit"], warnings(node)
 
+    node.do("vm freeze web")
+    node.shell("web", "killall -9 hv_vss_daemon")
+    for _ in range(2):
+        error = refused(node, "vm thaw web", "unsupported")
+        assert "hv_vss_daemon is not running; start hyperv-daemons" in error["message"], error
+    assert stands_still(node)
+    node.shell("web", "setsid hv_vss_daemon -n </dev/null >/dev/null 2>&1 & sleep 1")
+    goes_on(node)
+    refused(node, "vm thaw web", "wrong-state")
+
 
 @limit(200)
 def test_without_daemons_each_command_names_what_is_missing(t):
@@ -186,7 +196,6 @@ def test_without_daemons_each_command_names_what_is_missing(t):
                          ("ip web", "kvp"), ("freeze web", "vss"),
                          ("copy web source=big to=/tmp/x", "fcopy")):
         error = refused(node, f"vm {line}", ("timed-out", "unsupported"))
-        print(line, error)
         assert f"hv_{daemon}_daemon is not running; start hyperv-daemons" in error["message"], (line, error)
 
 

@@ -71,6 +71,8 @@ static void thaw(struct vss *v)
 
 enum err vss_thaw(struct vss *v)
 {
+    if (v->ic.was_refused && (v->state == VSS_FROZEN || v->state == VSS_THAWING))
+        return ERR_UNSUPPORTED;
     if (v->state != VSS_FROZEN || v->wants_thaw)
         return ERR_STATE;
     thaw(v);
@@ -104,14 +106,26 @@ static void froze(struct vss *v, bool is_ok)
     finish(v, is_ok ? OK : ERR_IO);
 }
 
-/* A thaw that failed is tried again: nothing else lets the guest go on. */
+/* A thaw that failed is tried again, since nothing else lets the guest go on: its daemon died. Who
+ * asked hears of it at once. */
+static void thaw_failed(struct vss *v)
+{
+    bool is_news = !v->ic.was_refused;
+
+    enter(v, VSS_FROZEN);
+    v->ic.next_ns = now_of(v) + RETRY_NS;
+    set_refused(v, true);
+    if (is_news && !v->is_by_limit)
+        finish(v, ERR_UNSUPPORTED);
+}
+
 static void thawed(struct vss *v, bool is_ok)
 {
     if (!is_ok) {
-        enter(v, VSS_FROZEN);
-        v->ic.next_ns = now_of(v) + RETRY_NS;
+        thaw_failed(v);
         return;
     }
+    set_refused(v, false);
     bool is_by_limit = v->is_by_limit;
 
     v->wants_thaw = v->is_by_limit = false;

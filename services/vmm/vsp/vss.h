@@ -20,6 +20,7 @@ struct vss {
 void vss_init(struct vss *v, const struct ic_host *host, void (*done)(void *ctx, enum err err),
               void *ctx);
 
-/* ERR_STATE: the driver is not there or busy, or the guest is frozen already (or: is not). */
+/* ERR_STATE: the driver is not there or busy, or the guest is frozen already (or: is not).
+ * ERR_UNSUPPORTED: the guest refuses to thaw; it is tried until it does. */
 enum err vss_freeze(struct vss *v, uint64_t limit_ns) MUST_CHECK;
 enum err vss_thaw(struct vss *v) MUST_CHECK;

@@ -156,6 +156,17 @@ TEST(frozen_file_systems_are_no_missing_daemon)
     EXPECT_EQ(find(SERVICE_KVP).verdict, VERDICT_CURRENT);
 }
 
+TEST(a_guest_that_refuses_to_thaw_has_no_daemon)
+{
+    complete();
+    inventory.services[SERVICE_VSS].flags = SERVICE_IS_FROZEN | SERVICE_WAS_REFUSED;
+    look(true);
+    now += LATER;
+    EXPECT_EQ(look(true).missing, 1u << SERVICE_VSS);
+    EXPECT_EQ(find(SERVICE_VSS).verdict, VERDICT_MISSING);
+    EXPECT_EQ(find(SERVICE_KVP).verdict, VERDICT_CURRENT);
+}
+
 TEST(services_that_come_one_after_the_other_are_told_of_together)
 {
     complete();

@@ -338,10 +338,19 @@ TEST(a_thaw_that_fails_is_tried_again)
     EXPECT(obey(2, 0));
     EXPECT(obey(5, 0));
     EXPECT_EQ(vss_thaw(&vss), OK);
+    EXPECT(obey(6, IC_STATUS_FAILED)); /* the daemon died */
+    EXPECT_EQ(told, ERR_UNSUPPORTED);
+    EXPECT_EQ(told_count, 2);
+    EXPECT(vss.ic.was_refused);
+    EXPECT_EQ(vss_thaw(&vss), ERR_UNSUPPORTED);
+    fake_guest_pass(&g, NS_PER_SECOND);
     EXPECT(obey(6, IC_STATUS_FAILED));
+    EXPECT_EQ(told_count, 2);
     fake_guest_pass(&g, NS_PER_SECOND);
     EXPECT(obey(6, 0));
     EXPECT_EQ(told, OK);
+    EXPECT(!vss.ic.was_refused);
+    EXPECT_EQ(vss_thaw(&vss), ERR_STATE);
     fake_guest_end(&g);
 }
 
