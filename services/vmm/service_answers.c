@@ -317,6 +317,11 @@ static void cannot(struct services *s, const struct vmm_query *q, uint32_t seque
     if (!ic->device.is_enabled)
         refuse(s, sequence, ERR_STATE, "%s is switched off for this VM; services enable",
                names[service]);
+    else if (ic->state == IC_CLOSED && service == SERVICE_FCOPY)
+        refuse(
+            s, sequence, ERR_STATE,
+            "nothing in the guest uses fcopy: hv_fcopy_daemon is not running; start hyperv-daemons "
+            "(before Linux 6.10 also load hv_utils)");
     else if (ic->state == IC_CLOSED)
         refuse(s, sequence, ERR_STATE, "the guest's driver for %s is not loaded (hv_utils)",
                names[service]);
