@@ -64,7 +64,7 @@ static void serve_forever(bool is_built)
             control_serve(&control, &machine, &services);
             turn = 0;
         }
-        if (is_built && (has_others || (services.is_dirty && !services.is_planned)))
+        if (is_built && (has_others || services.needs_plan))
             deadline = services_serve(&services);
         sys_signal_wait(machine.wake, deadline, &bits);
         bench_port_woken(&machine, bits);

@@ -43,7 +43,14 @@ static void changed(void *ctx)
 {
     struct services *s = ctx;
 
-    s->is_dirty = true;
+    s->is_dirty = s->needs_plan = true;
+}
+
+static void wake(void *ctx)
+{
+    struct services *s = ctx;
+
+    s->needs_plan = true;
 }
 
 static void add_subchannels(void *ctx)
@@ -64,7 +71,7 @@ void services_init(struct services *s, struct machine *m, struct vmbus *v, struc
     s->vmbus = v;
     s->control = c;
     s->utc_base_ns = m->config->utc_base_ns;
-    s->host = (struct ic_host){ now, time_of, changed, s };
+    s->host = (struct ic_host){ now, time_of, changed, wake, s };
     heartbeat_init(&s->heartbeat, &s->host);
     shutdown_init(&s->shutdown, &s->host, service_answers_shutdown, s);
     timesync_init(&s->timesync, &s->host);
@@ -159,7 +166,7 @@ static void tell(struct services *s, uint64_t at)
     fill(s, &inventory);
     control_send(s->control, VMM_INVENTORY, 0, &inventory, sizeof(inventory));
     s->told_ns = at;
-    s->is_dirty = s->is_planned = false;
+    s->is_dirty = false;
 }
 
 /* ---- time ---- */
@@ -185,11 +192,11 @@ uint64_t services_serve(struct services *s)
 {
     uint64_t at = sys_clock(), next = DEADLINE_NEVER;
 
+    s->needs_plan = false;
     if (__atomic_load_n(&s->machine->state, __ATOMIC_ACQUIRE) == MACHINE_RUNNING)
         next = tick(s, at);
     if (s->is_dirty && at - s->told_ns >= TELL_NS)
         tell(s, at);
-    s->is_planned = s->is_dirty;
     return s->is_dirty ? min(next, s->told_ns + TELL_NS) : next;
 }
 

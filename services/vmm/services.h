@@ -37,7 +37,7 @@ struct services {
     void *copied;                  /* the file that is copied, mapped */
     uint32_t thaw_count;
     bool is_dirty;   /* the manager has not seen the inventory as it is */
-    bool is_planned; /* services_serve() knows that, and when to tell */
+    bool needs_plan; /* services_serve() is to be called: something may be due earlier */
     uint64_t told_ns, next_ns;
 };
 

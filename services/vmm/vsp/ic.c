@@ -28,7 +28,8 @@ void ic_init(struct ic *ic, const struct ic_kind *kind, const struct ic_host *ho
                                    .flags = VMBUS_OFFER_PIPE | VMBUS_OFFER_ENUMERATE },
                        .kind = kind,
                        .host = host,
-                       .next_ns = IC_NEVER };
+                       .next_ns = IC_NEVER,
+                       .read_ns = IC_NEVER };
 }
 
 static unsigned count_of(const struct ic_version *list, unsigned capacity)
@@ -179,18 +180,33 @@ static void take_packet(struct ic *ic, const struct ring_packet *p, const uint8_
         ic->kind->answered(ic, h.status, bytes + sizeof(h), n - (uint32_t)sizeof(h));
 }
 
-static void signalled(struct device *d, struct channel *c)
+/* What is there; the rest of more than a turn's packets comes after another pause. */
+static void read_channel(struct ic *ic)
 {
     static uint8_t bytes[IC_BODY_MAX + sizeof(struct ic_header)]; /* one service thread */
-    struct ic *ic = ic_of(d);
+    struct channel *c = ic->device.channel;
     struct ring_packet p;
     uint32_t n;
 
+    ic->read_ns = IC_NEVER;
+    c->turn = CHANNEL_TURN_MAX;
     do {
         channel_begin(c);
         while (channel_receive(c, &p, bytes, sizeof(bytes), &n) == OK)
             take_packet(ic, &p, bytes, n);
     } while (!channel_done(c));
+    if (c->has_more)
+        ic->read_ns = now_of(ic) + IC_PACE_NS;
+}
+
+static void signalled(struct device *d, struct channel *c)
+{
+    struct ic *ic = ic_of(d);
+
+    (void)c;
+    if (ic->read_ns == IC_NEVER)
+        ic->read_ns = now_of(ic) + IC_PACE_NS;
+    ic->host->wake(ic->host->ctx);
 }
 
 /* ---- the channel ---- */
@@ -212,7 +228,7 @@ static void closed(struct device *d, struct channel *c)
 
     (void)c;
     ic->is_waiting = ic->is_silent = ic->was_refused = false;
-    ic->next_ns = IC_NEVER;
+    ic->next_ns = ic->read_ns = IC_NEVER;
     enter(ic, IC_CLOSED);
     if (ic->kind->closed)
         ic->kind->closed(ic);
@@ -231,11 +247,15 @@ static uint64_t silence_limit(const struct ic *ic)
 
 uint64_t ic_next(const struct ic *ic)
 {
-    return min(ic->kind->tick ? ic->next_ns : IC_NEVER, silence_limit(ic));
+    uint64_t next = min(ic->kind->tick ? ic->next_ns : IC_NEVER, silence_limit(ic));
+
+    return min(next, ic->read_ns);
 }
 
 void ic_tick(struct ic *ic, uint64_t now)
 {
+    if (now >= ic->read_ns)
+        read_channel(ic);
     if (now >= silence_limit(ic)) {
         set_silent(ic, true);
         if (ic->kind->silent)

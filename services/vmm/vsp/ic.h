@@ -9,6 +9,10 @@
 #define IC_BODY_MAX     8192u /* the longest: KVP's adapter record */
 #define IC_VERSIONS_MAX 4u
 #define IC_NEVER        UINT64_MAX
+/* An answer is looked at so much after its signal. Linux signals before it is ready for the next
+ * request (hv_fcopy.c, fcopy_on_msg(): state, then hv_poll_channel()); one that comes at once, while
+ * that processor stands still, makes it lose the daemon's next answer. */
+#define IC_PACE_NS (4 * NS_PER_MS)
 
 struct ic;
 
@@ -29,6 +33,7 @@ struct ic_host {
     uint64_t (*now)(void *ctx); /* ns */
     struct ic_time (*time)(void *ctx);
     void (*changed)(void *ctx); /* what the inventory says of a service */
+    void (*wake)(void *ctx);    /* ic_next() may be earlier than it was */
     void *ctx;
 };
 
@@ -61,6 +66,7 @@ struct ic {
     uint64_t since_ns; /* the state's */
     uint64_t sent_ns;
     uint64_t next_ns;       /* when the service wants to be called; IC_NEVER */
+    uint64_t read_ns;       /* when to read what was signalled; IC_NEVER */
     uint64_t strange_count; /* messages that answer nothing, or are broken */
 };
 

@@ -28,7 +28,7 @@ static void done(void *ctx, enum err err)
 
 TEST(a_service_that_was_never_used_is_saved_and_restored)
 {
-    static const struct ic_host host = { now, time_of, changed, NULL };
+    static const struct ic_host host = { now, time_of, changed, changed, NULL };
     static struct vss one, two;
     struct record_ic first, second;
 
