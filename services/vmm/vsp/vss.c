@@ -42,9 +42,14 @@ static void enter(struct vss *v, enum vss_state state)
     v->ic.host->changed(v->ic.host->ctx);
 }
 
+/* Each question is answered once; what goes on behind it is nobody's. */
 static void finish(struct vss *v, enum err err)
 {
-    v->done(v->ctx, err);
+    bool was_asked = v->is_asked;
+
+    v->is_asked = false;
+    if (was_asked)
+        v->done(v->ctx, err);
 }
 
 enum err vss_freeze(struct vss *v, uint64_t limit_ns)
@@ -54,6 +59,7 @@ enum err vss_freeze(struct vss *v, uint64_t limit_ns)
     enum err err = send(v, VSS_HOT_BACKUP);
     if (err)
         return err;
+    v->is_asked = true;
     v->limit_ns = limit_ns;
     v->wants_thaw = v->is_by_limit = false;
     enter(v, VSS_FREEZING);
@@ -75,6 +81,7 @@ enum err vss_thaw(struct vss *v)
         return ERR_UNSUPPORTED;
     if (v->state != VSS_FROZEN || v->wants_thaw)
         return ERR_STATE;
+    v->is_asked = true;
     thaw(v);
     return OK;
 }
@@ -130,7 +137,9 @@ static void thawed(struct vss *v, bool is_ok)
 
     v->wants_thaw = v->is_by_limit = false;
     enter(v, VSS_THAWED);
-    finish(v, is_by_limit ? ERR_TIMED_OUT : OK);
+    if (is_by_limit)
+        v->done(v->ctx, ERR_TIMED_OUT);
+    finish(v, OK);
     if (send(v, VSS_BACKUP_COMPLETE))
         v->ic.next_ns = now_of(v) + PROBE_NS;
 }

@@ -11,6 +11,7 @@ struct vss {
     uint32_t sent;  /* the operation under way */
     uint64_t limit_ns, thaw_ns;
     bool wants_thaw, is_by_limit;
+    bool is_asked; /* somebody waits for the end of a freeze or thaw */
     /* The end of a freeze or of a thaw. ERR_UNSUPPORTED: the daemon is not there; ERR_IO: the guest
      * could not; ERR_GONE: its driver went; ERR_TIMED_OUT: (a thaw) the limit thawed it. */
     void (*done)(void *ctx, enum err err);
