@@ -8,14 +8,15 @@ import subprocess
 from bulkhead_lab import machine
 from bulkhead_lab.testing import limit
 
-from helpers import create_linux, linux_is_up, refused, state, until
+from helpers import LINUX_CMDLINE, create_linux, linux_is_up, refused, state, until
 
 SERVICES = ["heartbeat", "shutdown", "timesync", "kvp", "vss", "fcopy"]
 DAEMON = "daemon not running: start hyperv-daemons"
 
 
 def start(t, **options):
-    lines, modules = create_linux("web", **options)
+    """A guest that loads nothing by itself."""
+    lines, modules = create_linux("web", cmdline=f"{LINUX_CMDLINE} coldplug=off", **options)
     node = t.start(lines, modules, memory="1G")
     linux_is_up(node, "web")
     node.shell("web", "dmesg -n 1")
@@ -128,9 +129,6 @@ def test_a_guest_shuts_down_and_restarts_when_it_is_asked(t):
     node = start(t)
     refused(node, "vm shutdown web", "wrong-state")
     load(node)
-    node.shell("web", "mkdir -p /sbin; printf '#!/bin/sh\\necho GOING; exec /bin/busybox poweroff -f\\n' "
-                      ">/sbin/poweroff; printf '#!/bin/sh\\nexec /bin/busybox reboot -f\\n' >/sbin/reboot; "
-                      "chmod +x /sbin/poweroff /sbin/reboot")
     boots = node.vm_text("web")[1]
     assert node.do("vm shutdown web mode=restart", 120)["state"] == "running"
     node.wait_text("web", r"GUEST-READY[\s\S]*?# ", boots, 240)
