@@ -128,6 +128,7 @@ struct record_channel {
     uint32_t id, state; /* enum channel_state */
     uint32_t device;    /* its place among the devices */
     uint32_t subchannel, needs_rescind, target_vp, gpadl, downstream_page, open_id, is_broken;
+    uint32_t is_announced, reserved;
     uint64_t signals_in, signals_out, packets_in, packets_out, bytes_in, bytes_out;
 };
 

@@ -14,7 +14,7 @@ static struct fake_bus bus;
 
 static void opened(struct device *d, struct channel *c)
 {
-    assert(c->state == CHANNEL_OPEN && c->device == d);
+    assert(c->state == CHANNEL_OPEN && c->is_announced && c->device == d);
 }
 
 static void closed(struct device *d, struct channel *c)

@@ -43,6 +43,7 @@ struct channel {
     uint32_t target_vp; /* whom we signal */
     uint32_t gpadl, downstream_page, open_id;
     /* while OPEN: */
+    bool is_announced; /* the guest has its answer, and the device knows */
     struct ring in, out;
     void (*signal)(struct channel *c); /* tells the guest */
     void *mapping, *mapping_ctx;       /* of whoever mapped the rings */

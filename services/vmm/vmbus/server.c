@@ -101,7 +101,8 @@ static void shut(struct server *s, struct channel *c, enum channel_state then)
 
     if (c->state == CHANNEL_OPEN) {
         c->state = then;
-        c->device->ops->closed(c->device, c);
+        if (c->is_announced)
+            c->device->ops->closed(c->device, c);
         s->ops->unmap(s->ctx, c);
         if (g)
             g->is_ring = 0;
@@ -198,7 +199,7 @@ bool server_signalled(struct server *s, uint32_t id)
 {
     struct channel *c = server_channel(s, id);
 
-    if (!c || c->state != CHANNEL_OPEN)
+    if (!c || c->state != CHANNEL_OPEN || !c->is_announced)
         return false; /* it may have closed meanwhile */
     c->signals_in++;
     c->turn = CHANNEL_TURN_MAX;
@@ -290,10 +291,25 @@ const struct server_message *server_next(struct server *s)
     return s->count ? &s->queue[s->head] : NULL;
 }
 
+static void announce(struct server *s, const struct vmbus_open_result *m)
+{
+    struct channel *c = server_channel(s, m->channel);
+
+    if (m->status || !c || c->state != CHANNEL_OPEN || c->is_announced)
+        return;
+    c->is_announced = true;
+    c->device->ops->opened(c->device, c);
+}
+
 void server_sent(struct server *s)
 {
+    struct vmbus_open_result m;
+
+    memcpy(&m, s->queue[s->head].payload, sizeof(m));
     s->head = (s->head + 1) % SERVER_QUEUE_MAX;
     s->count--;
+    if (m.header.type == VMBUS_OPEN_RESULT)
+        announce(s, &m);
 }
 
 /* ---- the guest's messages ---- */
@@ -404,12 +420,13 @@ static enum err open_channel(struct server *s, struct channel *c, const struct v
     enum err err = s->ops->map(s->ctx, c, g);
     if (!err) {
         g->is_ring = 1;
+        c->is_announced = false;
         c->state = CHANNEL_OPEN;
     }
     return err;
 }
 
-/* The answer comes first: before it the guest hears no signal of the channel. */
+/* The device hears of it when the answer has gone out: before, the guest hears no signal. */
 static void open(struct server *s, const struct message *in)
 {
     struct vmbus_open m;
@@ -429,8 +446,6 @@ static void open(struct server *s, const struct message *in)
                                        : VMBUS_STATUS_INVALID_PARAMETER;
     }
     send(s, VMBUS_OPEN_RESULT, &out);
-    if (!err)
-        c->device->ops->opened(c->device, c);
 }
 
 static void close(struct server *s, const struct message *in)

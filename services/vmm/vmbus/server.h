@@ -66,7 +66,7 @@ void server_message(struct server *s, const void *message, uint32_t n);
 bool server_has_room(const struct server *s);
 
 /* The next message to the guest, offers and rescinds among them; NULL: none. It stays the next one
- * until server_sent(). */
+ * until server_sent(), which calls the device whose channel this message says is open. */
 const struct server_message *server_next(struct server *s);
 void server_sent(struct server *s);
 

@@ -25,6 +25,7 @@ static void put_channel(const struct server *s, const struct channel *c, struct 
         .downstream_page = c->downstream_page,
         .open_id = c->open_id,
         .is_broken = c->is_broken,
+        .is_announced = c->is_announced,
         .signals_in = c->signals_in,
         .signals_out = c->signals_out,
         .packets_in = c->packets_in,
@@ -129,8 +130,8 @@ static enum err restore_channel(struct server *s, const struct record_channel *r
     struct channel *c;
 
     if (!d || r->state < CHANNEL_WAITING || r->state > CHANNEL_REVOKED || r->needs_rescind > 1 ||
-        r->is_broken > 1 || r->subchannel > UINT16_MAX || r->target_vp >= s->vcpu_count ||
-        (!r->subchannel && d->channel))
+        r->is_broken > 1 || r->is_announced > 1 || r->reserved || r->subchannel > UINT16_MAX ||
+        r->target_vp >= s->vcpu_count || (!r->subchannel && d->channel))
         return ERR_FORMAT;
     c = server_restore_channel(s, r->id);
     if (!c)
@@ -143,6 +144,7 @@ static enum err restore_channel(struct server *s, const struct record_channel *r
     c->downstream_page = r->downstream_page;
     c->open_id = r->open_id;
     c->is_broken = r->is_broken;
+    c->is_announced = r->is_announced;
     c->signals_in = r->signals_in;
     c->signals_out = r->signals_out;
     c->packets_in = r->packets_in;

@@ -292,7 +292,8 @@ void ic_save(const struct ic *ic, struct record_ic *out)
 
 enum err ic_restore(struct ic *ic, const struct record_ic *in)
 {
-    bool is_open = ic->device.channel && ic->device.channel->state == CHANNEL_OPEN;
+    const struct channel *c = ic->device.channel;
+    bool is_open = c && c->state == CHANNEL_OPEN && c->is_announced;
     struct ic_version f = { in->framework[0], in->framework[1] };
     struct ic_version v = { in->version[0], in->version[1] };
     const struct ic_kind *k = ic->kind;

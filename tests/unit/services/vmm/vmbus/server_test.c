@@ -166,6 +166,27 @@ TEST(a_channel_opens_carries_packets_and_closes)
     EXPECT_EQ(bus.complaints, 0);
 }
 
+TEST(a_device_hears_of_its_channel_when_the_guest_has_its_answer)
+{
+    struct vmbus_open m = { .channel = 1, .open_id = 1, .gpadl = 7, .downstream_page = 4 };
+
+    connected();
+    EXPECT_EQ(fake_bus_gpadl(&bus, 1, 7, 8, 8), 0);
+    fake_bus_send(&bus, VMBUS_OPEN, &m, sizeof(m));
+    EXPECT_EQ(one.opened, 0);
+    EXPECT_EQ(bus.signals, 0);
+    EXPECT_EQ(fake_bus_next(&bus, NULL, 0), VMBUS_OPEN_RESULT);
+    EXPECT_EQ(one.opened, 1);
+    fake_bus_close(&bus, 1);
+    EXPECT_EQ(one.closed, 1);
+    fake_bus_send(&bus, VMBUS_OPEN, &m, sizeof(m)); /* closed again before it is answered */
+    fake_bus_close(&bus, 1);
+    fake_bus_send(&bus, VMBUS_OPEN, &m, sizeof(m));
+    EXPECT_EQ(fake_bus_drain(&bus, VMBUS_OPEN_RESULT), 2);
+    EXPECT_EQ(one.opened, 2);
+    EXPECT_EQ(one.closed, 1);
+}
+
 TEST(a_channel_with_more_than_a_turns_packets_comes_again)
 {
     struct ring_packet h = { .type = RING_DATA_INBAND };
@@ -585,7 +606,8 @@ TEST(every_altered_word_of_what_is_saved_is_seen_or_refused)
                 refused++;
             } else {
                 EXPECT_EQ(save(again), n);
-                bool is_reserved = r.type == RECORD_GPADL && i == 20;
+                bool is_reserved =
+                    r.type == RECORD_GPADL && i == 20; /* refused are those of channels */
                 is_reserved |= r.type == RECORD_VMBUS_MESSAGE && (i == 0 || i == 12);
                 if (memcmp(image, again, n) && !is_reserved)
                     TEST_FAIL("word %u of record type 0x%x is lost", i / 4, r.type);
