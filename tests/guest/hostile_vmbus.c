@@ -3,6 +3,7 @@
  * it: statuses, or counts.
  *
  *     do=contact   contacts that name what is not there, version hops
+ *     do=flood     100,000 messages that mean nothing, as fast as they can be posted
  *     do=gpadl     lists of pages that cannot be, ids used twice, 100,000 that are never finished
  *     do=open      opens that cannot be, rings torn down while they live
  *     do=race      the same, while the second CPU keeps the ring busy
@@ -126,6 +127,27 @@ static void attack_contact(void)
     for (uint32_t i = 0; i < 7000; i++)
         good += vmbus_contact(hops[i % 7]);
     told("hops", good);
+    told("after", connect() && open_echo() && echoes());
+}
+
+/* What the host's queue does not hold is refused with BUSY, and nothing else. */
+static void attack_flood(void)
+{
+    struct vmbus_header m = { .type = 99 };
+    uint32_t taken = 0, busy = 0, other = 0;
+
+    if (!begin())
+        return;
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint64_t status = vmbus_post(VMBUS_CONNECTION, &m, sizeof(m));
+
+        taken += status == 0;
+        busy += status == 0x13;
+        other += status != 0 && status != 0x13;
+    }
+    told("taken-some", taken > 0);
+    told("busy-some", busy > 0);
+    told("other", other);
     told("after", connect() && open_echo() && echoes());
 }
 
@@ -585,10 +607,10 @@ static void attack_types(void)
 int payload_main(void)
 {
     static const struct attack attacks[] = {
-        { "contact", attack_contact }, { "gpadl", attack_gpadl },         { "open", attack_open },
-        { "race", attack_race },       { "order", attack_order },         { "ring", attack_ring },
-        { "flip", attack_flip },       { "undrained", attack_undrained }, { "types", attack_types },
-        { "storm", attack_storm },
+        { "contact", attack_contact }, { "flood", attack_flood }, { "gpadl", attack_gpadl },
+        { "open", attack_open },       { "race", attack_race },   { "order", attack_order },
+        { "ring", attack_ring },       { "flip", attack_flip },   { "undrained", attack_undrained },
+        { "types", attack_types },     { "storm", attack_storm },
     };
 
     return run_attack(attacks, sizeof(attacks) / sizeof(attacks[0]));

@@ -29,6 +29,11 @@ def test_hostile_028_contacts_that_cannot_be_are_refused(t):
     assert set(found.values()) == {0} and len(found) == 8, found
 
 
+def test_hostile_023_a_flood_of_messages_finds_the_queue_full(t):
+    found = dict(cases(boot(t), "flood"))
+    assert found == {"taken-some": 1, "busy-some": 1, "other": 0, "after": 1}, found
+
+
 def test_hostile_029_030_gpadls_that_cannot_be_leave_nothing(t):
     found = dict(cases(boot(t), "gpadl"))
     assert found.pop("good") == 0 and found.pop("unfinished-refused-some") == 1
