@@ -85,7 +85,7 @@ const struct command command_table[] = {
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
       "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, "
-      "`on_crash`, `echo`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels`, after a crash `crash` (`cause`, "
+      "`on_crash`, `echo`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels` (of the services: `{service, state}`), after a crash `crash` (`cause`, "
       "`vcpu`, `registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,

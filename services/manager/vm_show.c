@@ -159,6 +159,26 @@ static void modules(struct json *j, const struct vm *vm)
     json_list_end(j);
 }
 
+/* Those of the services, as the vmm told last; `channel list` asks it for all. */
+static void channels(struct json *j, const struct vm *vm)
+{
+    const struct vmm_inventory *known = &vm->guest.inventory;
+    bool is_connected = vm_is_live(vm) && known->vmbus_version;
+
+    json_list_begin(j);
+    for (unsigned i = 0; is_connected && i < SERVICE_COUNT; i++) {
+        uint32_t state = known->services[i].state;
+
+        if (state == SERVICE_OFF || state == SERVICE_BROKEN)
+            continue;
+        json_object_begin(j);
+        json_field_string(j, "service", service_name(i));
+        json_field_string(j, "state", state == SERVICE_OFFERED ? "offered" : "open");
+        json_object_end(j);
+    }
+    json_list_end(j);
+}
+
 void vm_show(struct json *j, const struct vm *vm)
 {
     struct vcpu_info info = { 0 };
@@ -187,8 +207,7 @@ void vm_show(struct json *j, const struct vm *vm)
     json_key(j, "vcpus");
     vm_vcpus_brief(j, vm);
     json_key(j, "channels");
-    json_list_begin(j);
-    json_list_end(j);
+    channels(j, vm);
     if (vm->machine.state == VM_CRASHED && vm->crash.is_set)
         crash(j, vm, &info);
     json_object_end(j);

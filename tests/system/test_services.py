@@ -57,6 +57,8 @@ def test_a_guest_without_drivers_is_absent_and_with_them_negotiates(t):
     channels = {c["service"]: c for c in node.do("channel list web")}
     assert sorted(channels) == sorted(SERVICES), channels
     assert channels["heartbeat"]["state"] == "open" and channels["heartbeat"]["packets_in"] > 0, channels
+    shown = {c["service"]: c["state"] for c in node.do("vm show web")["channels"]}
+    assert shown == {service: "open" for service in SERVICES}, shown
     ids = node.shell("web", "cat /sys/bus/vmbus/devices/*/class_id")
     assert sorted(re.findall(r"\{(.*)\}", ids)) == sorted(c["class"] for c in channels.values()), ids
     assert warnings(node) == []
