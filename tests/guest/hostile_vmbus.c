@@ -482,7 +482,7 @@ static void attack_flip(void)
 
     if (!begin() || !open_echo() || !start_second(flip))
         return;
-    for (uint32_t i = 0; i < 300; i++) {
+    for (uint32_t i = 0; i < 60; i++) {
         struct vmbus_rescind m;
 
         for (uint32_t k = 0; k < 20; k++)

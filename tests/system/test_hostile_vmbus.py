@@ -65,8 +65,9 @@ def test_hostile_035_037_39_a_broken_ring_closes_its_channel(t):
     assert [c for c in found if c[0] == "released"] == [("released", 1)] * 15, found
 
 
+@limit(200)
 def test_hostile_036_indices_and_headers_that_change_hurt_nobody_else(t):
-    found = dict(cases(boot(t), "flip"))
+    found = dict(cases(boot(t), "flip", timeout=180))
     assert found["broken-some"] == 1 and found["opened-some"] == 1, found
 
 
