@@ -3,9 +3,9 @@
  * the median of ROUNDS single measurements, each less what an empty one costs. A median, since now
  * and then the host takes the CPU for work of its own. do=ipi measures what takes two CPUs: there
  * time counts the instructions of both. */
+#include "tests/guest/measure.h"
 #include "tests/guest/smp.h"
 
-#define ROUNDS        1000
 #define VECTOR_BENCH  0x50
 #define VECTOR_TIMER  0x51
 #define MSR_STIMER0   0x400000b0u
@@ -13,22 +13,10 @@
 #define BENCH_PORT    0x10000u /* the connection that a VM with cmdline bench-port=1 has */
 #define PORT_WOKEN    0xe0     /* where its vmm tells when it woke, by the guest's TSC */
 
-static uint64_t samples[ROUNDS], empty;
+static uint64_t empty;
 static volatile uint64_t interrupt_tsc;
 static volatile uint32_t interrupt_count, turn;
 static uint8_t untouched[ROUNDS * 4096] __attribute__((aligned(4096)));
-
-static uint64_t median(void)
-{
-    for (unsigned int i = 1; i < ROUNDS; i++)
-        for (unsigned int k = i; k && samples[k] < samples[k - 1]; k--) {
-            uint64_t t = samples[k];
-
-            samples[k] = samples[k - 1];
-            samples[k - 1] = t;
-        }
-    return samples[ROUNDS / 2];
-}
 
 static void report(const char *name)
 {

@@ -5,33 +5,20 @@
  *     channel-in-flight   for each packet, 64 in flight
  *     channel-ring        what the guest's own part of a packet is: written and taken, by itself
  */
+#include "tests/guest/measure.h"
 #include "tests/guest/vmbus.h"
 
-#define ROUNDS     1000u
 #define IN_FLIGHT  64u
 #define WORDS      8u
 #define PAGES      8u
 #define ECHO_CLASS 0xb1d0ec40u
 
 static uint8_t rings[2 * PAGES * 4096] __attribute__((aligned(4096)));
-static uint64_t samples[ROUNDS];
 static struct vmbus_channel channel;
 
 /* The interrupt only wakes: its SINT asks for no EOI. */
 INTERRUPT(on_event)
 {
-}
-
-static uint64_t median(void)
-{
-    for (unsigned int i = 1; i < ROUNDS; i++)
-        for (unsigned int k = i; k && samples[k] < samples[k - 1]; k--) {
-            uint64_t t = samples[k];
-
-            samples[k] = samples[k - 1];
-            samples[k - 1] = t;
-        }
-    return samples[ROUNDS / 2];
 }
 
 /* Waits as a driver does: asleep until the event flag is there. */

@@ -12,13 +12,6 @@
 #define RFLAGS_RF (1ull << 16)
 #define STEPS_MAX 32u
 
-struct gate {
-    uint16_t offset_low, selector;
-    uint8_t ist, type;
-    uint16_t offset_mid;
-    uint32_t offset_high, reserved;
-};
-extern struct gate idt[256];
 extern const uint64_t gdt[3];
 
 static volatile uint64_t step_rips[STEPS_MAX], last_rip, last_dr6;

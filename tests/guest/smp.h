@@ -27,6 +27,14 @@
             "\tpop %rax; iretq");                                                            \
     static void name##_body(void)
 
+struct gate { /* of the IDT, which start.S loads */
+    uint16_t offset_low, selector;
+    uint8_t ist, type;
+    uint16_t offset_mid;
+    uint32_t offset_high, reserved;
+};
+extern struct gate idt[256];
+
 /* @handler: a function begun by INTERRUPT. */
 void set_gate(unsigned int vector, void (*handler)(void));
 static inline void interrupts_on(void)

@@ -10,14 +10,6 @@
 #define MSR_HYPERCALL  0x40000001u
 #define PATIENCE_TICKS 4000000000ull
 
-struct gate {
-    uint16_t offset_low, selector;
-    uint8_t ist, type;
-    uint16_t offset_mid;
-    uint32_t offset_high, reserved;
-};
-
-extern struct gate idt[256];
 extern const uint8_t trampoline_begin[], trampoline_end[];
 
 static uint8_t hypercall_page[4096] __attribute__((aligned(4096)));
