@@ -79,9 +79,12 @@ void docs_events(FILE *out)
     }
 }
 
-static void service(FILE *out, const struct service_rule *s)
+static void service(FILE *out, uint32_t number)
 {
-    fprintf(out, "### %s\n\nWhat it does: %s. Without it: %s.", s->name, s->function, s->loses);
+    const struct service_rule *s = &service_rules[number];
+
+    fprintf(out, "### %s\n\nWhat it does: %s. Without it: %s.", service_name(number), s->function,
+            s->loses);
     if (s->daemon)
         fprintf(out, " In a Linux guest `%s` does it.", s->daemon);
     fprintf(out, "\n\n| version | verdict | what is lost |\n|---|---|---|\n");
@@ -124,5 +127,5 @@ void docs_services(FILE *out)
             "All are offered with the frameworks 3.0 and 1.0; with framework 1.0 what would be "
             "`current` is `older-but-complete`.\n\n");
     for (unsigned i = 0; i < SERVICE_COUNT; i++)
-        service(out, &service_rules[i]);
+        service(out, i);
 }

@@ -12,11 +12,6 @@
 
 /* ---- names ---- */
 
-const char *service_name(uint32_t service)
-{
-    return service < SERVICE_COUNT ? service_rules[service].name : "unknown";
-}
-
 const char *service_state_name(uint32_t state)
 {
     static const char *const names[SERVICE_STATE_END] = { "off",   "offered",  "negotiating",

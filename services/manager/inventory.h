@@ -5,6 +5,7 @@
  * and in one that lacks it: only what stays so for INVENTORY_GRACE_NS is held against the guest. */
 #pragma once
 #include "lib/abi/vm_control.h"
+#include "lib/service_name.h"
 
 /* The better first: a VM's verdict is the greatest of its services'. `absent` is best, since it is
  * nothing to wait for and nothing to do; `unknown-yet` stands before what is known to be bad. */
@@ -49,7 +50,6 @@ struct version_rule {
 };
 
 struct service_rule {
-    const char *name;
     const char *function;
     const char *loses;  /* what the administrator loses without it */
     const char *daemon; /* in a Linux guest; NULL: the driver does it alone */
@@ -129,5 +129,4 @@ void inventory_os_of_id(uint64_t os_id, char *out, size_t capacity);
 
 bool inventory_is_good(const struct guest_state *g);
 
-const char *service_name(uint32_t service); /* "unknown" beyond the last */
 const char *service_state_name(uint32_t state);

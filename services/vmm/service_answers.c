@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "lib/format.h"
+#include "lib/service_name.h"
 #include "lib/string.h"
 #include "services/rt/sys.h"
 #include "services/vmm/machine.h"
@@ -12,15 +13,6 @@
 static const char *const daemons[SERVICE_COUNT] = { [SERVICE_KVP] = "hv_kvp_daemon",
                                                     [SERVICE_VSS] = "hv_vss_daemon",
                                                     [SERVICE_FCOPY] = "hv_fcopy_daemon" };
-
-static const char *const names[SERVICE_COUNT] = {
-    [SERVICE_HEARTBEAT] = "heartbeat",
-    [SERVICE_SHUTDOWN] = "shutdown",
-    [SERVICE_TIMESYNC] = "timesync",
-    [SERVICE_KVP] = "kvp",
-    [SERVICE_VSS] = "vss",
-    [SERVICE_FCOPY] = "fcopy",
-};
 
 /* ---- sending ---- */
 
@@ -59,7 +51,7 @@ static uint32_t take_sequence(struct services *s, enum vm_service service)
 /* Why @service cannot be asked, or what became of it. */
 static void explain(struct services *s, enum vm_service service, uint32_t sequence, enum err err)
 {
-    const char *name = names[service], *daemon = daemons[service];
+    const char *name = service_name(service), *daemon = daemons[service];
 
     if (err == ERR_GONE)
         refuse(s, sequence, err, "the guest took back %s meanwhile", name);
@@ -152,9 +144,6 @@ void service_answers_kvp(void *ctx, enum err err)
 
 static void fill_channel(struct services *s, const struct channel *c, struct vmm_channel *out)
 {
-    const struct ic *const ics[] = { &s->heartbeat.ic, &s->shutdown.ic, &s->timesync.ic,
-                                     &s->kvp.ic,       &s->vss.ic,      &s->fcopy.ic };
-
     *out = (struct vmm_channel){ .class_id = c->device->class_id,
                                  .instance_id = c->device->instance_id,
                                  .id = c->id,
@@ -168,11 +157,14 @@ static void fill_channel(struct services *s, const struct channel *c, struct vmm
                                  .packets_out = c->packets_out,
                                  .bytes_in = c->bytes_in,
                                  .bytes_out = c->bytes_out };
-    for (unsigned i = 0; i < SERVICE_COUNT; i++)
-        if (c->device == &ics[i]->device) {
-            out->service = ics[i]->kind->service;
-            out->version = ics[i]->state == IC_READY ? ics[i]->version : out->version;
-        }
+    for (unsigned i = 0; i < SERVICE_COUNT; i++) {
+        const struct ic *ic = services_ic(s, (enum vm_service)i);
+
+        if (c->device != &ic->device)
+            continue;
+        out->service = i;
+        out->version = ic->state == IC_READY ? ic->version : out->version;
+    }
 }
 
 static void answer_channels(struct services *s, uint32_t sequence)
@@ -298,25 +290,15 @@ static enum err ask(struct services *s, const struct vmm_query *q, handle_t regi
     }
 }
 
-static const struct ic *ic_of(const struct services *s, enum vm_service service)
-{
-    const struct ic *const ics[SERVICE_COUNT] = { [SERVICE_SHUTDOWN] = &s->shutdown.ic,
-                                                  [SERVICE_KVP] = &s->kvp.ic,
-                                                  [SERVICE_VSS] = &s->vss.ic,
-                                                  [SERVICE_FCOPY] = &s->fcopy.ic };
-
-    return ics[service];
-}
-
 /* The service could not be asked. */
 static void cannot(struct services *s, const struct vmm_query *q, uint32_t sequence, enum err err)
 {
     enum vm_service service = service_of(q->kind);
-    const struct ic *ic = ic_of(s, service);
+    const struct ic *ic = services_ic(s, service);
 
     if (!ic->device.is_enabled)
         refuse(s, sequence, ERR_STATE, "%s is switched off for this VM; services enable",
-               names[service]);
+               service_name(service));
     else if (ic->state == IC_CLOSED && service == SERVICE_FCOPY)
         refuse(
             s, sequence, ERR_STATE,
@@ -324,21 +306,21 @@ static void cannot(struct services *s, const struct vmm_query *q, uint32_t seque
             "(before Linux 6.10 also load hv_utils)");
     else if (ic->state == IC_CLOSED)
         refuse(s, sequence, ERR_STATE, "the guest's driver for %s is not loaded (hv_utils)",
-               names[service]);
+               service_name(service));
     else if (ic->state == IC_NEGOTIATING || err == ERR_TIMED_OUT)
         explain(s, service, sequence, ERR_TIMED_OUT);
     else if (ic->state == IC_UNUSABLE)
         refuse(s, sequence, ERR_UNSUPPORTED, "the guest speaks no version of %s that is known here",
-               names[service]);
+               service_name(service));
     else if (q->kind == QUERY_THAW && err == ERR_UNSUPPORTED)
         explain(s, service, sequence, err);
     else if (q->kind == QUERY_THAW || (q->kind == QUERY_FREEZE && s->vss.state != VSS_THAWED))
         refuse(s, sequence, ERR_STATE, "the guest is%s frozen",
                q->kind == QUERY_THAW ? " not" : " already");
     else if (err == ERR_STATE || err == ERR_FULL)
-        refuse(s, sequence, ERR_FULL, "%s is busy", names[service]);
+        refuse(s, sequence, ERR_FULL, "%s is busy", service_name(service));
     else if (err == ERR_UNSUPPORTED)
-        refuse(s, sequence, err, "the guest's %s is too old for that", names[service]);
+        refuse(s, sequence, err, "the guest's %s is too old for that", service_name(service));
     else
         explain(s, service, sequence, err);
 }
@@ -350,7 +332,7 @@ void services_ask(struct services *s, uint32_t sequence, const struct vmm_query 
     if (q->kind == QUERY_CHANNELS) {
         answer_channels(s, sequence);
     } else if (q->kind >= QUERY_KIND_COUNT || s->asked[service]) {
-        refuse(s, sequence, ERR_FULL, "%s is busy with another request", names[service]);
+        refuse(s, sequence, ERR_FULL, "%s is busy with another request", service_name(service));
     } else {
         s->asked[service] = sequence;
         enum err err = ask(s, q, region);

@@ -7,7 +7,7 @@
 
 #define TELL_NS (100 * NS_PER_MS) /* between two inventories */
 
-static struct ic *ic_at(struct services *s, unsigned service)
+struct ic *services_ic(struct services *s, enum vm_service service)
 {
     struct ic *const ics[SERVICE_COUNT] = {
         [SERVICE_HEARTBEAT] = &s->heartbeat.ic,
@@ -79,8 +79,8 @@ void services_init(struct services *s, struct machine *m, struct vmbus *v, struc
     vss_init(&s->vss, &s->host, service_answers_vss, s);
     fcopy_init(&s->fcopy, &s->host, service_answers_fcopy, s);
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        ic_at(s, i)->device.is_enabled = m->config->services & 1u << i;
-        server_add(server, &ic_at(s, i)->device);
+        services_ic(s, (enum vm_service)i)->device.is_enabled = m->config->services & 1u << i;
+        server_add(server, &services_ic(s, (enum vm_service)i)->device);
     }
     echo_init(&s->echo, add_subchannels, s);
     s->echo.device.is_enabled = m->config->echo_count;
@@ -104,7 +104,7 @@ static uint32_t state_of(const struct ic *ic)
 
 static uint32_t flags_of(struct services *s, unsigned service)
 {
-    const struct ic *ic = ic_at(s, service);
+    const struct ic *ic = services_ic(s, (enum vm_service)service);
     enum heartbeat_state beat = heartbeat_state(&s->heartbeat);
     uint32_t flags =
         (ic->is_silent ? SERVICE_IS_SILENT : 0) | (ic->was_refused ? SERVICE_WAS_REFUSED : 0);
@@ -142,7 +142,7 @@ static void fill(struct services *s, struct vmm_inventory *out)
                                    .channel_count = open_channels(&s->vmbus->server),
                                    .thaw_count = s->thaw_count };
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        const struct ic *ic = ic_at(s, i);
+        const struct ic *ic = services_ic(s, (enum vm_service)i);
 
         out->services[i].state = state_of(ic);
         out->services[i].flags = flags_of(s, i);
@@ -177,7 +177,7 @@ static uint64_t tick(struct services *s, uint64_t at)
     uint64_t next = DEADLINE_NEVER;
 
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        struct ic *ic = ic_at(s, i);
+        struct ic *ic = services_ic(s, (enum vm_service)i);
 
         if (ic->device.channel && ic->device.channel->is_broken)
             server_check(&s->vmbus->server, &ic->device);
@@ -205,7 +205,7 @@ void services_resumed(struct services *s)
     uint64_t at = sys_clock();
 
     for (unsigned i = 0; i < SERVICE_COUNT; i++)
-        ic_resumed(ic_at(s, i), at);
+        ic_resumed(services_ic(s, (enum vm_service)i), at);
     timesync_set(&s->timesync);
     vmbus_resumed(s->vmbus);
 }
@@ -215,7 +215,7 @@ void services_resumed(struct services *s)
 void services_enable(struct services *s, const struct vmm_services *m)
 {
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        struct ic *ic = ic_at(s, i);
+        struct ic *ic = services_ic(s, (enum vm_service)i);
         bool is_enabled = m->enabled & 1u << i;
 
         if (ic->device.is_enabled != is_enabled || ic->device.is_broken)
@@ -238,7 +238,7 @@ void services_save(struct services *s, struct image_writer *w)
     struct record_ic r;
 
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        ic_save(ic_at(s, i), &r);
+        ic_save(services_ic(s, (enum vm_service)i), &r);
         image_put_parts(w, RECORD_SERVICE, i, &r, sizeof(r), NULL, 0);
     }
 }
@@ -250,5 +250,5 @@ enum err services_restore(struct services *s, const struct record *r, const void
     if (r->type != RECORD_SERVICE || r->instance >= SERVICE_COUNT || r->bytes != sizeof(saved))
         return ERR_FORMAT;
     memcpy(&saved, payload, sizeof(saved));
-    return ic_restore(ic_at(s, r->instance), &saved);
+    return ic_restore(services_ic(s, (enum vm_service)r->instance), &saved);
 }

@@ -43,6 +43,8 @@ struct services {
 
 void services_init(struct services *s, struct machine *m, struct vmbus *v, struct control *c);
 
+struct ic *services_ic(struct services *s, enum vm_service service);
+
 /* Does what time or the guest have made due; returns when to call again at the latest. */
 uint64_t services_serve(struct services *s);
 

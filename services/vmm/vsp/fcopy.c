@@ -41,11 +41,6 @@ static struct fcopy *fcopy_of(struct ic *ic)
     return container_of(ic, struct fcopy, ic);
 }
 
-static uint64_t now_of(const struct fcopy *f)
-{
-    return f->ic.host->now(f->ic.host->ctx);
-}
-
 static enum err send(struct fcopy *f, enum operation operation, const struct ring_part *parts,
                      unsigned count)
 {
@@ -157,21 +152,13 @@ static void next(struct fcopy *f)
         finish(f, ERR_IO);
 }
 
-static void set_refused(struct fcopy *f, bool was_refused)
-{
-    if (f->ic.was_refused == was_refused)
-        return;
-    f->ic.was_refused = was_refused;
-    f->ic.host->changed(f->ic.host->ctx);
-}
-
 static void probed(struct fcopy *f, uint32_t status)
 {
     bool is_there = status == IC_STATUS_OK || status == STATUS_EXISTS;
 
     f->is_probe = false;
-    set_refused(f, !is_there);
-    f->ic.next_ns = now_of(f) + (is_there ? PROBE_NS : PROBE_AGAIN_NS);
+    ic_set_refused(&f->ic, !is_there);
+    f->ic.next_ns = ic_now(&f->ic) + (is_there ? PROBE_NS : PROBE_AGAIN_NS);
     if (status == IC_STATUS_OK)
         (void)!send_head(f, FCOPY_CANCEL);
 }
@@ -219,7 +206,7 @@ static void tick(struct ic *ic, uint64_t now)
 
 static void ready(struct ic *ic)
 {
-    ic->next_ns = now_of(fcopy_of(ic));
+    ic->next_ns = ic_now(ic);
 }
 
 static void silent(struct ic *ic)

@@ -28,13 +28,13 @@ static void set_missed(struct heartbeat *h, uint32_t missed)
 
     h->missed = missed;
     if (heartbeat_state(h) != old)
-        h->ic.host->changed(h->ic.host->ctx);
+        ic_changed(&h->ic);
 }
 
 static void ready(struct ic *ic)
 {
     heartbeat_of(ic)->missed = 0;
-    ic->next_ns = ic->host->now(ic->host->ctx);
+    ic->next_ns = ic_now(ic);
 }
 
 static void tick(struct ic *ic, uint64_t now)

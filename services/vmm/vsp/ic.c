@@ -8,16 +8,11 @@ static struct ic *ic_of(struct device *d)
     return container_of(d, struct ic, device);
 }
 
-static uint64_t now_of(const struct ic *ic)
-{
-    return ic->host->now(ic->host->ctx);
-}
-
 static void enter(struct ic *ic, enum ic_state state)
 {
     ic->state = state;
-    ic->since_ns = now_of(ic);
-    ic->host->changed(ic->host->ctx);
+    ic->since_ns = ic_now(ic);
+    ic_changed(ic);
 }
 
 void ic_init(struct ic *ic, const struct ic_kind *kind, const struct ic_host *host)
@@ -51,6 +46,14 @@ bool ic_has_version(const struct ic *ic, unsigned major, unsigned minor)
     return ic->version.major > major || (ic->version.major == major && ic->version.minor >= minor);
 }
 
+void ic_set_refused(struct ic *ic, bool was_refused)
+{
+    if (ic->was_refused == was_refused)
+        return;
+    ic->was_refused = was_refused;
+    ic_changed(ic);
+}
+
 /* ---- sending ---- */
 
 static enum err send(struct ic *ic, uint16_t type, const struct ring_part *parts, unsigned count)
@@ -79,7 +82,7 @@ static enum err send(struct ic *ic, uint16_t type, const struct ring_part *parts
         return err;
     ic->transaction = h.transaction;
     ic->is_waiting = true;
-    ic->sent_ns = now_of(ic);
+    ic->sent_ns = ic_now(ic);
     return OK;
 }
 
@@ -158,7 +161,7 @@ static void set_silent(struct ic *ic, bool is_silent)
 {
     if (ic->is_silent != is_silent) {
         ic->is_silent = is_silent;
-        ic->host->changed(ic->host->ctx);
+        ic_changed(ic);
     }
 }
 
@@ -196,7 +199,7 @@ static void read_channel(struct ic *ic)
             take_packet(ic, &p, bytes, n);
     } while (!channel_done(c));
     if (c->has_more)
-        ic->read_ns = now_of(ic) + IC_PACE_NS;
+        ic->read_ns = ic_now(ic) + IC_PACE_NS;
 }
 
 static void signalled(struct device *d, struct channel *c)
@@ -205,7 +208,7 @@ static void signalled(struct device *d, struct channel *c)
 
     (void)c;
     if (ic->read_ns == IC_NEVER)
-        ic->read_ns = now_of(ic) + IC_PACE_NS;
+        ic->read_ns = ic_now(ic) + IC_PACE_NS;
     ic->host->wake(ic->host->ctx);
 }
 
@@ -297,7 +300,7 @@ enum err ic_restore(struct ic *ic, const struct record_ic *in)
     struct ic_version f = { in->framework[0], in->framework[1] };
     struct ic_version v = { in->version[0], in->version[1] };
     const struct ic_kind *k = ic->kind;
-    uint64_t now = now_of(ic);
+    uint64_t now = ic_now(ic);
 
     if (in->state > IC_UNUSABLE || is_open != (in->state != IC_CLOSED) || in->is_waiting > 1 ||
         in->is_silent > 1 || in->was_refused > 1 || in->is_enabled > 1 || in->is_broken > 1)

@@ -70,6 +70,19 @@ struct ic {
     uint64_t strange_count; /* messages that answer nothing, or are broken */
 };
 
+static inline uint64_t ic_now(const struct ic *ic)
+{
+    return ic->host->now(ic->host->ctx);
+}
+
+static inline void ic_changed(const struct ic *ic)
+{
+    ic->host->changed(ic->host->ctx);
+}
+
+/* Notes whether the guest's driver refuses for want of a daemon. */
+void ic_set_refused(struct ic *ic, bool was_refused);
+
 void ic_init(struct ic *ic, const struct ic_kind *kind, const struct ic_host *host);
 
 /* Sends one request. ERR_STATE: not ready, or the last one is not answered; ERR_FULL: the ring is.

@@ -160,7 +160,7 @@ static void begin(struct kvp *k)
     if (k->has_request) {
         if (send_request(k) == OK)
             k->running = RUN_ASKED;
-    } else if (k->ic.host->now(k->ic.host->ctx) >= k->ic.next_ns) {
+    } else if (ic_now(&k->ic) >= k->ic.next_ns) {
         k->index = 0;
         if (send_index(k, KVP_AUTO) == OK)
             k->running = RUN_REFRESH;
@@ -232,7 +232,7 @@ static void remember(struct kvp *k, const char *key, const char *value)
     for (unsigned i = 0; i < KVP_FACT_COUNT; i++)
         if (strcmp(key, keys[i]) == 0 && strcmp(k->facts[i], text) != 0) {
             string_copy(k->facts[i], sizeof(k->facts[i]), text);
-            k->ic.host->changed(k->ic.host->ctx);
+            ic_changed(&k->ic);
         }
 }
 
@@ -270,7 +270,7 @@ static void take_list(struct kvp *k, uint32_t status, const uint8_t *body, uint3
     if (step == STEP_MORE && send_index(k, is_refresh ? KVP_AUTO : k->request.pool) == OK)
         return;
     if (is_refresh)
-        k->ic.next_ns = k->ic.host->now(k->ic.host->ctx) + REFRESH_NS;
+        k->ic.next_ns = ic_now(&k->ic) + REFRESH_NS;
     else if (step == STEP_FOUND)
         finish(k, OK);
     else if (status != IC_STATUS_NO_MORE)
@@ -331,7 +331,7 @@ static void answered(struct ic *ic, uint32_t status, const uint8_t *body, uint32
 
 static void ready(struct ic *ic)
 {
-    ic->next_ns = ic->host->now(ic->host->ctx);
+    ic->next_ns = ic_now(ic);
 }
 
 static void tick(struct ic *ic, uint64_t now)

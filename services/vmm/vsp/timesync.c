@@ -57,7 +57,7 @@ void timesync_set(struct timesync *t)
 {
     t->must_set = true;
     if (t->ic.state == IC_READY)
-        t->ic.next_ns = t->ic.host->now(t->ic.host->ctx);
+        t->ic.next_ns = ic_now(&t->ic);
 }
 
 static void ready(struct ic *ic)

@@ -20,11 +20,6 @@ static struct vss *vss_of(struct ic *ic)
     return container_of(ic, struct vss, ic);
 }
 
-static uint64_t now_of(const struct vss *v)
-{
-    return v->ic.host->now(v->ic.host->ctx);
-}
-
 static enum err send(struct vss *v, enum operation operation)
 {
     struct body b = { .operation = (uint8_t)operation };
@@ -39,7 +34,7 @@ static enum err send(struct vss *v, enum operation operation)
 static void enter(struct vss *v, enum vss_state state)
 {
     v->state = state;
-    v->ic.host->changed(v->ic.host->ctx);
+    ic_changed(&v->ic);
 }
 
 /* Each question is answered once; what goes on behind it is nobody's. */
@@ -72,7 +67,7 @@ static void thaw(struct vss *v)
     v->wants_thaw = true;
     if (v->state == VSS_FROZEN && send(v, VSS_THAW) == OK)
         enter(v, VSS_THAWING);
-    v->ic.next_ns = now_of(v) + RETRY_NS;
+    v->ic.next_ns = ic_now(&v->ic) + RETRY_NS;
 }
 
 enum err vss_thaw(struct vss *v)
@@ -86,18 +81,10 @@ enum err vss_thaw(struct vss *v)
     return OK;
 }
 
-static void set_refused(struct vss *v, bool was_refused)
-{
-    if (v->ic.was_refused == was_refused)
-        return;
-    v->ic.was_refused = was_refused;
-    v->ic.host->changed(v->ic.host->ctx);
-}
-
 static void announced(struct vss *v, bool is_ok)
 {
-    set_refused(v, !is_ok);
-    v->ic.next_ns = now_of(v) + (is_ok ? PROBE_NS : PROBE_AGAIN_NS);
+    ic_set_refused(&v->ic, !is_ok);
+    v->ic.next_ns = ic_now(&v->ic) + (is_ok ? PROBE_NS : PROBE_AGAIN_NS);
     if (v->state != VSS_FREEZING)
         return;
     if (is_ok && send(v, VSS_FREEZE) == OK)
@@ -109,7 +96,7 @@ static void announced(struct vss *v, bool is_ok)
 static void froze(struct vss *v, bool is_ok)
 {
     enter(v, is_ok ? VSS_FROZEN : VSS_THAWED);
-    v->thaw_ns = v->ic.next_ns = now_of(v) + (is_ok ? v->limit_ns : PROBE_NS);
+    v->thaw_ns = v->ic.next_ns = ic_now(&v->ic) + (is_ok ? v->limit_ns : PROBE_NS);
     finish(v, is_ok ? OK : ERR_IO);
 }
 
@@ -120,8 +107,8 @@ static void thaw_failed(struct vss *v)
     bool is_news = !v->ic.was_refused;
 
     enter(v, VSS_FROZEN);
-    v->ic.next_ns = now_of(v) + RETRY_NS;
-    set_refused(v, true);
+    v->ic.next_ns = ic_now(&v->ic) + RETRY_NS;
+    ic_set_refused(&v->ic, true);
     if (is_news && !v->is_by_limit)
         finish(v, ERR_UNSUPPORTED);
 }
@@ -132,7 +119,7 @@ static void thawed(struct vss *v, bool is_ok)
         thaw_failed(v);
         return;
     }
-    set_refused(v, false);
+    ic_set_refused(&v->ic, false);
     bool is_by_limit = v->is_by_limit;
 
     v->wants_thaw = v->is_by_limit = false;
@@ -141,7 +128,7 @@ static void thawed(struct vss *v, bool is_ok)
         v->done(v->ctx, ERR_TIMED_OUT);
     finish(v, OK);
     if (send(v, VSS_BACKUP_COMPLETE))
-        v->ic.next_ns = now_of(v) + PROBE_NS;
+        v->ic.next_ns = ic_now(&v->ic) + PROBE_NS;
 }
 
 static void answered(struct ic *ic, uint32_t status, const uint8_t *body, uint32_t n)
@@ -155,7 +142,7 @@ static void answered(struct ic *ic, uint32_t status, const uint8_t *body, uint32
     case VSS_HOT_BACKUP: announced(v, is_ok); break;
     case VSS_FREEZE: froze(v, is_ok); break;
     case VSS_THAW: thawed(v, is_ok); break;
-    default: ic->next_ns = now_of(v) + PROBE_NS;
+    default: ic->next_ns = ic_now(&v->ic) + PROBE_NS;
     }
 }
 
@@ -176,7 +163,7 @@ static void tick(struct ic *ic, uint64_t now)
 
 static void ready(struct ic *ic)
 {
-    ic->next_ns = now_of(vss_of(ic));
+    ic->next_ns = ic_now(ic);
 }
 
 /* A guest whose driver went thaws itself. */
@@ -200,7 +187,7 @@ static void closed(struct ic *ic)
 static void save(const struct ic *ic, uint64_t own[2])
 {
     const struct vss *v = container_of(ic, struct vss, ic);
-    uint64_t now = now_of(v);
+    uint64_t now = ic_now(&v->ic);
 
     own[0] = v->state | (uint64_t)v->sent << 8 | (v->wants_thaw ? OWN_WANTS : 0) |
              (v->is_by_limit ? OWN_BY_LIMIT : 0);
@@ -216,7 +203,7 @@ static bool restore(struct ic *ic, const uint64_t own[2])
     v->wants_thaw = own[0] & OWN_WANTS;
     v->is_by_limit = own[0] & OWN_BY_LIMIT;
     v->limit_ns = own[1];
-    v->thaw_ns = now_of(v) + own[1];
+    v->thaw_ns = ic_now(&v->ic) + own[1];
     return v->state <= VSS_THAWING && !(own[0] >> 18) && own[1] < UINT64_MAX / 4;
 }
 

@@ -1,5 +1,5 @@
 // SOURCES: services/manager/inventory.c services/manager/inventory_rules.c
-// SOURCES: lib/format.c lib/string.c
+// SOURCES: lib/format.c lib/string.c lib/service_name.c
 #include "services/manager/inventory.h"
 #include "tests/unit/test.h"
 
@@ -340,7 +340,7 @@ TEST(guest_os_ids_are_read_as_the_tlfs_says)
 TEST(every_rule_says_what_is_lost_and_what_to_do)
 {
     for (unsigned i = 0; i < SERVICE_COUNT; i++) {
-        EXPECT(service_rules[i].name && service_rules[i].function && service_rules[i].loses);
+        EXPECT(service_name(i) && service_rules[i].function && service_rules[i].loses);
         for (unsigned k = 0; k < SERVICE_VERSIONS_MAX; k++)
             EXPECT_EQ(service_rules[i].versions[k].verdict == VERDICT_OUTDATED,
                       service_rules[i].versions[k].lost != NULL);
