@@ -6,6 +6,7 @@
  *     do=flood     100,000 messages that mean nothing, as fast as they can be posted
  *     do=gpadl     lists of pages that cannot be, ids used twice, 100,000 that are never finished
  *     do=open      opens that cannot be, rings torn down while they live
+ *     do=overlap   rings that lie on one page, on the message page, on the event page
  *     do=race      the same, while the second CPU keeps the ring busy
  *     do=order     100,000 opens, closes, teardowns and unloads in any order, under traffic
  *     do=ring      indices and headers that are wrong: how=0 ...; each ends the channel
@@ -252,6 +253,47 @@ static void attack_open(void)
     vmbus_close(id);
     vmbus_close(2047);
     told("after", open_echo() && echoes());
+}
+
+/* A ring over pages that overlap: opened or refused, it harms nobody; what is written there is the
+ * guest's own. */
+static uint64_t overlap(uint64_t first, uint64_t step, uint32_t split)
+{
+    uint64_t list[2 * PAGES];
+    uint32_t id, status;
+
+    if (!connect())
+        return 99;
+    id = vmbus_find(ECHO_CLASS, 0)->channel;
+    for (uint32_t i = 0; i < 2 * PAGES; i++)
+        list[i] = (first >> 12) + i * step;
+    if (vmbus_gpadl(id, 1, list, 2 * PAGES))
+        return 98;
+    status = vmbus_open(id, 1, split, 0);
+    channel.connection = vmbus_find(ECHO_CLASS, 0)->connection;
+    for (uint64_t i = 0; i < 2000; i++) {
+        if (step || i % 3 == 0) /* what a driver would write, or anything */
+            *(volatile uint64_t *)(first + random_next(&seed) % 512 * 8) = i % 5 * 8;
+        channel_signal(&channel);
+    }
+    return status != 0 && status != 0xc000000d;
+}
+
+static void attack_overlap(void)
+{
+    uint64_t message_page, event_page;
+
+    if (!begin())
+        return;
+    read_msr(MSR_SIMP, &message_page);
+    read_msr(MSR_SIEFP, &event_page);
+    told("one-page", overlap((uint64_t)rings[0], 0, PAGES));
+    told("shared-split", overlap((uint64_t)rings[0], 0, 2));
+    told("message-page", overlap(message_page & ~0xfffull, 0, PAGES));
+    write_good_msr(MSR_SIEFP, 0); /* its flags were overwritten: the page is set up anew */
+    told("event-page", overlap(event_page & ~0xfffull, 0, PAGES));
+    write_good_msr(MSR_SIEFP, event_page);
+    told("after", begin() && open_echo() && echoes());
 }
 
 static void keep_busy(unsigned int cpu)
@@ -607,10 +649,10 @@ static void attack_types(void)
 int payload_main(void)
 {
     static const struct attack attacks[] = {
-        { "contact", attack_contact }, { "flood", attack_flood }, { "gpadl", attack_gpadl },
-        { "open", attack_open },       { "race", attack_race },   { "order", attack_order },
-        { "ring", attack_ring },       { "flip", attack_flip },   { "undrained", attack_undrained },
-        { "types", attack_types },     { "storm", attack_storm },
+        { "contact", attack_contact },     { "flood", attack_flood }, { "gpadl", attack_gpadl },
+        { "open", attack_open },           { "race", attack_race },   { "overlap", attack_overlap },
+        { "order", attack_order },         { "ring", attack_ring },   { "flip", attack_flip },
+        { "undrained", attack_undrained }, { "types", attack_types }, { "storm", attack_storm },
     };
 
     return run_attack(attacks, sizeof(attacks) / sizeof(attacks[0]));

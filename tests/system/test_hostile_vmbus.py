@@ -50,6 +50,11 @@ def test_hostile_032_033_opens_that_cannot_be_are_refused(t):
     assert set(found.values()) == {INVALID} and len(found) == 10, found
 
 
+def test_hostile_031_rings_may_overlap_each_other_and_the_synics_pages(t):
+    found = dict(cases(boot(t), "overlap"))
+    assert found == {"one-page": 0, "shared-split": 0, "message-page": 0, "event-page": 0, "after": 1}, found
+
+
 def test_hostile_031_032_a_ring_is_torn_down_under_traffic(t):
     assert dict(cases(boot(t), "race")) == {"torn-some": 1, "busy": 1, "after": 1}
 
