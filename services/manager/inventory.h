@@ -5,7 +5,7 @@
  * and in one that lacks it: only what stays so for INVENTORY_GRACE_NS is held against the guest. */
 #pragma once
 #include "lib/abi/vm_control.h"
-#include "lib/service_name.h"
+#include "services/rt/service_name.h"
 
 /* The better first: a VM's verdict is the greatest of its services'. `absent` is best, since it is
  * nothing to wait for and nothing to do; `unknown-yet` stands before what is known to be bad. */

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 
 #include "lib/format.h"
-#include "lib/service_name.h"
+#include "services/rt/service_name.h"
 #include "lib/string.h"
 #include "services/rt/sys.h"
 #include "services/vmm/machine.h"

@@ -1,4 +1,4 @@
-// SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c
+// SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c services/rt/service_name.c
 // SOURCES: services/rt/log.c lib/*.c tests/unit/services/manager/fake_kernel.c
 /* Any bulkhead.conf: the manager comes up and says that the host is ready. */
 #include <assert.h>

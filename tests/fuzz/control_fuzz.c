@@ -1,4 +1,4 @@
-// SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c
+// SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c services/rt/service_name.c
 // SOURCES: services/rt/log.c lib/*.c tests/unit/services/manager/fake_kernel.c
 /* Any bytes on the control port: each line that comes out is a whole object, and afterwards the
  * port still answers. A 0xff in the input lets a vmm end or the manager be restarted instead. */

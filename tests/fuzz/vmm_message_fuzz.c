@@ -1,4 +1,4 @@
-// SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c
+// SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c services/rt/service_name.c
 // SOURCES: services/rt/log.c lib/*.c tests/unit/services/manager/fake_kernel.c
 /* A vmm that was taken over by its guest writes what it likes into the ring and the console region
  * that it shares with the manager: the manager goes on, its VM can be ended, and nothing is lost. */

@@ -1,5 +1,5 @@
 // SOURCES: services/manager/docs.c services/manager/help.c services/manager/command_table.c
-// SOURCES: services/manager/event_catalogue.c services/manager/json.c services/manager/inventory_rules.c lib/format.c lib/string.c lib/service_name.c
+// SOURCES: services/manager/event_catalogue.c services/manager/json.c services/manager/inventory_rules.c lib/format.c lib/string.c services/rt/service_name.c
 #include "services/manager/docs.h"
 #include "services/manager/event_catalogue.h"
 #include "services/manager/help.h"

@@ -1,5 +1,5 @@
 // SOURCES: services/manager/inventory.c services/manager/inventory_rules.c
-// SOURCES: lib/format.c lib/string.c lib/service_name.c
+// SOURCES: lib/format.c lib/string.c services/rt/service_name.c
 #include "services/manager/inventory.h"
 #include "tests/unit/test.h"
 

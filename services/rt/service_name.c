@@ -1,4 +1,4 @@
-#include "lib/service_name.h"
+#include "services/rt/service_name.h"
 
 const char *service_name(uint32_t service)
 {
