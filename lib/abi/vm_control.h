@@ -7,6 +7,7 @@
  * are a new vmm. */
 #pragma once
 #include "lib/abi/guid.h"
+#include "lib/abi/network.h"
 #include "lib/abi/services.h"
 #include "lib/abi/syscall.h"
 
@@ -26,6 +27,24 @@ enum vmm_guest_type { GUEST_AUTO, GUEST_LINUX, GUEST_PVH, GUEST_MULTIBOOT };
 #define VMM_VCPUS_MAX     64u
 #define VMM_MODULES_MAX   32u
 #define VMM_ECHO_MAX      2047u /* channels of the echo service */
+#define VMM_NICS_MAX      8u
+#define NIC_CHANNELS_MAX  16u
+
+#define NIC_IS_PRESENT     1u
+#define NIC_LINK_IS_UP     2u
+#define NIC_MAY_CHANGE_MAC 4u /* the guest may; else it is refused */
+
+/* One synthetic NIC, as the manager wants it. */
+struct vmm_nic {
+    uint32_t number;     /* below VMM_NICS_MAX */
+    uint32_t flags;      /* NIC_* */
+    uint64_t speed_bits; /* a second, as the guest is told */
+    struct mac_address mac;
+    uint16_t reserved;
+    uint32_t reserved2;
+    struct guid instance_id;    /* of its VMBus device */
+    char name[PORT_NAME_BYTES]; /* of its port */
+};
 
 struct vmm_config {
     uint32_t version; /* 1 */
@@ -36,10 +55,11 @@ struct vmm_config {
     uint64_t utc_base_ns;  /* UTC in ns since 1970 at boot of the host (ns clock 0) */
     uint32_t cpu_count;    /* 1 to VMM_VCPUS_MAX */
     uint32_t module_count;
-    uint32_t has_ioapic; /* and its serial port interrupts */
-    uint32_t services;   /* bit n: enum vm_service n is offered */
-    uint32_t echo_count; /* channels of the echo service; 0: it is not offered */
-    uint32_t reserved;
+    uint32_t has_ioapic;               /* and its serial port interrupts */
+    uint32_t services;                 /* bit n: enum vm_service n is offered */
+    uint32_t echo_count;               /* channels of the echo service; 0: it is not offered */
+    uint32_t nic_count;                /* of nics, those with NIC_IS_PRESENT */
+    struct vmm_nic nics[VMM_NICS_MAX]; /* each at its number */
     char name[PROGRAM_NAME_BYTES];
     char kernel_name[GRANT_NAME_BYTES];
     char cmdline[VMM_CMDLINE_BYTES]; /* NUL-terminated */
@@ -75,6 +95,10 @@ enum vmm_message_type {
     VMM_SERVICES, /* struct vmm_services follows: offers and takes back services; no answer */
     VMM_TIME,     /* struct vmm_time follows: the host's clock was set; no answer */
     VMM_QUERY,    /* struct vmm_query follows; answered by VMM_REPLY, when the guest has answered */
+    VMM_NIC_SET,  /* struct vmm_nic follows: adds the NIC or changes it; no answer */
+    VMM_NIC_REMOVE, /* struct vmm_nic follows (its number counts); no answer */
+    VMM_NIC_LINK, /* struct vmm_nic_link follows; before it two handles were sent: the channel to the
+                       switch (lib/abi/port_link.h), and the budget that pays for the NIC; no answer */
     /* vmm -> manager */
     VMM_READY = 0x100,
     VMM_FAILED,    /* instead of VMM_READY: struct vmm_failure follows */
@@ -84,6 +108,7 @@ enum vmm_message_type {
     VMM_PANIC,     /* struct vmm_panic follows: the guest reports a crash and goes on */
     VMM_INVENTORY, /* struct vmm_inventory follows: sent when anything in it has changed */
     VMM_REPLY,     /* struct vmm_reply follows */
+    VMM_NIC_STATE, /* struct vmm_nic_state follows: sent when anything in it has changed */
 };
 
 /* Each message is one ring packet of type RING_DATA_INBAND whose payload starts with this. */
@@ -104,6 +129,34 @@ struct vmm_services {
 
 struct vmm_time {
     uint64_t utc_base_ns; /* as vmm_config.utc_base_ns */
+};
+
+struct vmm_nic_link {
+    uint32_t number;
+    uint32_t epoch; /* one more with each channel of this NIC */
+};
+
+/* What the guest has made of its NIC. */
+enum nic_state {
+    NIC_OFFERED, /* the guest has not opened it */
+    NIC_OPENED,  /* it has, and negotiates */
+    NIC_READY,   /* buffers are lent, frames can go */
+    NIC_BROKEN,  /* it broke the protocol; the NIC is closed until it connects again */
+    NIC_STATE_END,
+};
+
+struct vmm_nic_state {
+    uint32_t number;
+    uint32_t state; /* enum nic_state */
+    uint32_t nvsp_version, mtu;
+    uint32_t channel_count; /* open ones */
+    uint32_t takes;         /* PORT_TAKES_* */
+    uint32_t epoch;         /* of the channel to the switch; 0: none */
+    uint32_t slot_count;
+    uint64_t dropped_sends; /* in flight when the switch or the buffers went */
+    struct mac_address mac; /* the guest may have changed it */
+    uint16_t reserved;
+    uint32_t reserved2;
 };
 
 /* ---- what runs in the guest ---- */
