@@ -60,6 +60,16 @@ static handle_t take_region(const struct control *c)
     return image;
 }
 
+static void link_nic(const struct control *c, struct services *s, const struct vmm_nic_link *m)
+{
+    handle_t link = HANDLE_NONE, budget = HANDLE_NONE;
+
+    if (sys_channel_take_handle(c->channel, &link) == OK &&
+        sys_channel_take_handle(c->channel, &budget) != OK)
+        budget = HANDLE_NONE;
+    nics_link(&s->nics, m, link, budget);
+}
+
 static void save(struct control *c, struct machine *m, struct services *s, uint32_t sequence)
 {
     struct vmm_saved saved;
@@ -89,6 +99,8 @@ union payload {
     struct vmm_services services;
     struct vmm_time time;
     struct vmm_query query;
+    struct vmm_nic nic;
+    struct vmm_nic_link nic_link;
 };
 
 static void obey(struct control *c, struct machine *m, struct services *s,
@@ -108,6 +120,9 @@ static void obey(struct control *c, struct machine *m, struct services *s,
         services_ask(s, message->sequence, &p->query,
                      p->query.kind == QUERY_COPY ? take_region(c) : HANDLE_NONE);
         break;
+    case VMM_NIC_SET: nics_set(&s->nics, &p->nic); break;
+    case VMM_NIC_REMOVE: nics_remove(&s->nics, p->nic.number); break;
+    case VMM_NIC_LINK: link_nic(c, s, &p->nic_link); break;
     default: answer(c, message->sequence, ERR_UNSUPPORTED);
     }
 }

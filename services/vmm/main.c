@@ -51,7 +51,7 @@ static void report_failure(enum err err, struct loader_failure *why)
 
 static void serve_forever(bool is_built)
 {
-    const uint64_t others = ~0ull >> (64 - WAKE_EVENTS);
+    const uint64_t others = ~0ull >> (64 - WAKE_EVENTS) & ~WAKE_NICS_MASK;
     uint64_t bits = others, deadline = DEADLINE_NEVER;
     unsigned turn = 0;
 
@@ -60,11 +60,13 @@ static void serve_forever(bool is_built)
 
         if (is_built)
             vmbus_serve(&vmbus, bits);
+        if (is_built && bits & WAKE_NICS_MASK)
+            nics_serve(&services.nics, bits);
         if (has_others) {
             control_serve(&control, &machine, &services);
             turn = 0;
         }
-        if (is_built && (has_others || services.needs_plan))
+        if (is_built && (has_others || services.needs_plan || services.nics.is_dirty))
             deadline = services_serve(&services);
         sys_signal_wait(machine.wake, deadline, &bits);
         bench_port_woken(&machine, bits);
@@ -80,8 +82,9 @@ static enum err build(struct loader_failure *why)
         err = vmbus_open(&vmbus, &machine);
     if (err)
         return err;
-    services_init(&services, &machine, &vmbus, &control);
-    err = machine_build(&machine, &services, why);
+    err = services_init(&services, &machine, &vmbus, &control);
+    if (!err)
+        err = machine_build(&machine, &services, why);
     return err ? err : bench_port_open(&machine);
 }
 

@@ -62,7 +62,7 @@ static void add_subchannels(void *ctx)
             return;
 }
 
-void services_init(struct services *s, struct machine *m, struct vmbus *v, struct control *c)
+enum err services_init(struct services *s, struct machine *m, struct vmbus *v, struct control *c)
 {
     struct kvp_asker asker = { service_answers_item, service_answers_kvp, s };
     struct server *server = &v->server;
@@ -86,6 +86,7 @@ void services_init(struct services *s, struct machine *m, struct vmbus *v, struc
     s->echo.device.is_enabled = m->config->echo_count;
     server_add(server, &s->echo.device);
     s->is_dirty = true;
+    return nics_init(&s->nics, m, v, c);
 }
 
 /* ---- the inventory ---- */
@@ -193,6 +194,7 @@ uint64_t services_serve(struct services *s)
     uint64_t at = sys_clock(), next = DEADLINE_NEVER;
 
     s->needs_plan = false;
+    nics_tell(&s->nics);
     if (__atomic_load_n(&s->machine->state, __ATOMIC_ACQUIRE) == MACHINE_RUNNING)
         next = tick(s, at);
     if (s->is_dirty && at - s->told_ns >= TELL_NS)

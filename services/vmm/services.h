@@ -2,6 +2,7 @@
  * the manager's questions, and tell the manager what is known of the guest. */
 #pragma once
 #include "services/vmm/control.h"
+#include "services/vmm/nics.h"
 #include "services/vmm/vmbus/vmbus.h"
 #include "services/vmm/vsp/echo.h"
 #include "services/vmm/vsp/fcopy.h"
@@ -32,6 +33,7 @@ struct services {
     struct vss vss;
     struct fcopy fcopy;
     struct echo echo;
+    struct nics nics;
     uint32_t asked[SERVICE_COUNT]; /* the sequence number of the manager's question; 0: none */
     struct reply_items items;      /* of KVP */
     void *copied;                  /* the file that is copied, mapped */
@@ -41,7 +43,8 @@ struct services {
     uint64_t told_ns, next_ns;
 };
 
-void services_init(struct services *s, struct machine *m, struct vmbus *v, struct control *c);
+enum err services_init(struct services *s, struct machine *m, struct vmbus *v, struct control *c)
+    MUST_CHECK;
 
 struct ic *services_ic(struct services *s, enum vm_service service);
 

@@ -4,8 +4,15 @@ enum err channel_put(struct channel *c, uint16_t type, uint16_t flags, uint64_t 
                      const struct ring_part *parts, unsigned count)
 {
     struct ring_packet h = { .type = type, .flags = flags, .transaction = transaction };
+
+    return channel_put_packet(c, &h, parts, count);
+}
+
+enum err channel_put_packet(struct channel *c, const struct ring_packet *h,
+                            const struct ring_part *parts, unsigned count)
+{
     enum err err =
-        c->is_broken || c->state != CHANNEL_OPEN ? ERR_GUEST : ring_put(&c->out, &h, parts, count);
+        c->is_broken || c->state != CHANNEL_OPEN ? ERR_GUEST : ring_put(&c->out, h, parts, count);
 
     if (err == ERR_GUEST)
         c->is_broken = true;

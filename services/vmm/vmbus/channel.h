@@ -13,6 +13,8 @@ struct device_ops {
     void (*opened)(struct device *d, struct channel *c);
     void (*closed)(struct device *d, struct channel *c);
     void (*signalled)(struct device *d, struct channel *c);
+    /* Pages that the guest handed over on a channel of @d go; NULL: it uses none but for rings. */
+    void (*gpadl_gone)(struct device *d, uint32_t gpadl);
 };
 
 /* What is offered to a guest: the constant part is the service's, the rest the server's. */
@@ -58,6 +60,9 @@ struct channel {
  * when there is. ERR_ARGUMENT: too long for the ring. ERR_GUEST: the ring is broken. */
 enum err channel_put(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
                      const struct ring_part *parts, unsigned count) MUST_CHECK;
+/* The same for a packet whose first parts belong to its header (ring_put()). */
+enum err channel_put_packet(struct channel *c, const struct ring_packet *h,
+                            const struct ring_part *parts, unsigned count) MUST_CHECK;
 static inline enum err channel_put_one(struct channel *c, uint16_t type, uint64_t transaction,
                                        const void *bytes, uint32_t n) MUST_CHECK;
 

@@ -528,6 +528,8 @@ static void gpadl_teardown(struct server *s, const struct message *in)
         if (!c->subchannel)
             revoke_subchannels(s, c->device);
     }
+    if (c && c->state == CHANNEL_OPEN && c->device->ops->gpadl_gone)
+        c->device->ops->gpadl_gone(c->device, m.gpadl);
     gpadl_destroy(&s->gpadls, g);
     out.gpadl = m.gpadl;
     send(s, VMBUS_GPADL_TORNDOWN, &out);

@@ -55,7 +55,7 @@ static void signalled(struct device *d, struct channel *c)
     } while (!channel_done(c) && err != ERR_FULL);
 }
 
-static const struct device_ops ops = { opened, closed, signalled };
+static const struct device_ops ops = { opened, closed, signalled, NULL };
 
 void echo_init(struct echo *e, void (*wants_subchannels)(void *ctx), void *ctx)
 {

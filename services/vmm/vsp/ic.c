@@ -237,7 +237,7 @@ static void closed(struct device *d, struct channel *c)
         ic->kind->closed(ic);
 }
 
-static const struct device_ops device_ops = { opened, closed, signalled };
+static const struct device_ops device_ops = { opened, closed, signalled, NULL };
 
 /* ---- time ---- */
 
