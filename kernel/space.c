@@ -89,10 +89,12 @@ void space_destroy(struct space *s)
         free_mapping(s, m);
     }
     paging_free(s->root, 0, 255, &s->source);
-    if (s->scrap_page.v)
-        frames_give(s->budget, s->scrap_page, 0);
-    if (s->scrap_table.v)
-        frames_give(s->budget, s->scrap_table, 0);
+    for (unsigned i = 0; i < array_count(s->scraps); i++) {
+        if (s->scraps[i].page.v)
+            frames_give(s->budget, s->scraps[i].page, 0);
+        if (s->scraps[i].table.v)
+            frames_give(s->budget, s->scraps[i].table, 0);
+    }
     frames_give(s->budget, s->root, 0);
     s->root.v = 0;
 }

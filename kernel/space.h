@@ -17,7 +17,9 @@ struct space {
     struct mapping *mappings;
     struct budget *budget; /* constant */
     struct page_source source;
-    hpa_t scrap_page, scrap_table; /* 0 until a view is mapped: see view.c */
+    struct scrap {         /* for views that it may only read, and for those that it may write */
+        hpa_t page, table; /* 0 until such a view is mapped: see view.c */
+    } scraps[2];
 };
 
 enum err space_init(struct space *s, struct budget *b) MUST_CHECK;

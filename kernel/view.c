@@ -52,26 +52,32 @@ void view_destroy(struct object *o)
         kernel_free(o->budget, v->pages, (v->bytes >> PAGE_SHIFT) * sizeof(*v->pages));
 }
 
-/* The scrap page, and a table of 512 entries that all name it, to stand in for a large page. */
-static enum err prepare_scrap(struct space *s)
+static struct scrap *scrap_of(struct space *s, const struct view *v)
 {
-    uint64_t flags =
-        PTE_PRESENT | PTE_USER | PTE_WRITE | (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
+    return &s->scraps[v->is_writable];
+}
+
+/* The scrap page, and a table of 512 entries that all name it, to stand in for a large page. */
+static enum err prepare_scrap(const struct view *v, struct space *s)
+{
+    uint64_t flags = PTE_PRESENT | PTE_USER | (v->is_writable ? PTE_WRITE : 0) |
+                     (cpu_features.has_nx ? PTE_NO_EXECUTE : 0);
+    struct scrap *scrap = scrap_of(s, v);
     enum err err;
 
-    if (s->scrap_table.v)
+    if (scrap->table.v)
         return OK;
-    err = frames_take(s->budget, 0, FRAME_KERNEL, &s->scrap_page);
+    err = frames_take(s->budget, 0, FRAME_KERNEL, &scrap->page);
     if (err)
         return err;
-    err = frames_take(s->budget, 0, FRAME_KERNEL, &s->scrap_table);
+    err = frames_take(s->budget, 0, FRAME_KERNEL, &scrap->table);
     if (err) {
-        frames_give(s->budget, s->scrap_page, 0);
-        s->scrap_page.v = 0;
+        frames_give(s->budget, scrap->page, 0);
+        scrap->page.v = 0;
         return err;
     }
     for (unsigned i = 0; i < 512; i++)
-        ((uint64_t *)direct_map(s->scrap_table))[i] = s->scrap_page.v | flags;
+        ((uint64_t *)direct_map(scrap->table))[i] = scrap->page.v | flags;
     return OK;
 }
 
@@ -112,7 +118,7 @@ enum err view_map(struct view *v, struct space *s, uint64_t *va)
     err = v->is_revoked ? ERR_GONE : slot ? OK : ERR_FULL;
     spin_lock(&s->lock);
     if (!err)
-        err = prepare_scrap(s);
+        err = prepare_scrap(v, s);
     if (!err)
         err = space_reserve_locked(s, v->bytes, v->pages ? PAGE_BYTES : LARGE_BYTES, va);
     if (!err)
@@ -157,12 +163,19 @@ void view_revoke(struct view *v)
         if (!s)
             continue;
         spin_lock(&s->lock);
-        replace_leaves(s, m->va, v->bytes, s->scrap_table.v | PTE_PRESENT | PTE_WRITE | PTE_USER,
-                       *(uint64_t *)direct_map(s->scrap_table));
+        const struct scrap *scrap = scrap_of(s, v);
+
+        replace_leaves(s, m->va, v->bytes, scrap->table.v | PTE_PRESENT | PTE_WRITE | PTE_USER,
+                       *(uint64_t *)direct_map(scrap->table));
         spin_unlock(&s->lock);
     }
     flush_all_cpus();
     spin_unlock(&v->lock);
+}
+
+static bool is_scrap_table(const struct space *s, uint64_t table)
+{
+    return table && (table == s->scraps[0].table.v || table == s->scraps[1].table.v);
 }
 
 /* A range that view_revoke() put the scrap table under is cut at the large entry, since its
@@ -173,7 +186,7 @@ void view_unmap_leaves(struct space *s, const struct mapping *m)
         uint64_t *large = paging_large_entry(s->root, at);
         uint64_t step;
 
-        if (large && (*large & PTE_ADDRESS) == s->scrap_table.v) {
+        if (large && is_scrap_table(s, *large & PTE_ADDRESS)) {
             *large = 0;
             at = round_up(at + 1, LARGE_BYTES);
             continue;

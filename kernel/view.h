@@ -2,8 +2,9 @@
  * revoked.
  *
  * Revoking always succeeds at once: every page of every mapping of the view is replaced by the
- * borrower's private scrap page, which was set aside when the view was mapped; the borrower reads
- * junk and never faults. */
+ * borrower's private scrap page, which was set aside when the view was mapped; the borrower never
+ * faults. What it writes to a revoked view is never read from another: views that it may only read
+ * have a scrap page of their own, which stays zero. */
 #pragma once
 #include "kernel/partition.h"
 #include "kernel/space.h"

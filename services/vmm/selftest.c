@@ -165,6 +165,28 @@ static void a_revoked_large_page_does_so_too(void)
     lend_and_revoke(2 * LARGE_BYTES + PAGE_BYTES);
 }
 
+/* What is written to a revoked view must not be read from another one: a switch that copies from a
+ * sender's to a receiver's buffer would carry it from guest to guest. */
+static void revoked_views_that_are_only_read_stay_zero(void)
+{
+    gpa_t gpa = { MIB(4) };
+    handle_t views[2];
+    void *at[2];
+
+    EXPECT(sys_view_create(machine->partition, gpa, PAGE_BYTES, PROT_READ, &views[0]) == OK);
+    EXPECT(sys_view_create(machine->partition, gpa, PAGE_BYTES, PROT_READ | PROT_WRITE,
+                           &views[1]) == OK);
+    for (unsigned i = 0; i < 2; i++) {
+        EXPECT(sys_view_map(views[i], &at[i]) == OK);
+        EXPECT(sys_view_revoke(views[i]) == OK);
+    }
+    *(volatile uint64_t *)at[1] = 99;
+    EXPECT(*(volatile uint64_t *)at[0] == 0);
+    for (unsigned i = 0; i < 2; i++)
+        EXPECT(sys_unmap(at[i]) == OK);
+    close_all(views, 2);
+}
+
 static void views_end_where_memory_ends(void)
 {
     uint64_t bytes = machine->config->memory_bytes;
@@ -273,6 +295,7 @@ static const struct {
     { "a_revoked_page_reads_junk_and_the_owner_keeps_his",
       a_revoked_page_reads_junk_and_the_owner_keeps_his },
     { "a_revoked_large_page_does_so_too", a_revoked_large_page_does_so_too },
+    { "revoked_views_that_are_only_read_stay_zero", revoked_views_that_are_only_read_stay_zero },
     { "views_end_where_memory_ends", views_end_where_memory_ends },
     { "a_budget_is_a_limit", a_budget_is_a_limit },
     { "what_is_not_ours_is_refused", what_is_not_ours_is_refused },
