@@ -41,7 +41,7 @@ static void signalled(struct device *d, struct channel *c)
     }
 }
 
-static const struct device_ops device_ops = { opened, closed, signalled };
+static const struct device_ops device_ops = { opened, closed, signalled, NULL };
 
 static void check(void)
 {

@@ -19,7 +19,7 @@ def test_system_calls_keep_their_promises(t):
         node.wait("vm-stopped", vm=name, timeout=60)
         text = node.do(f"vm log {name}")["text"]
         print(text)
-        assert "not ok" not in text and text.count("ok ") == 11, text
+        assert "not ok" not in text and text.count("ok ") == 12, text
         assert node.do(f"vm show {name}")["exit_code"] == 0
         node.do(f"vm delete {name}")
     assert held(node) == before, (before, held(node))

@@ -1,5 +1,5 @@
 // SOURCES: services/vmm/*.c services/vmm/loader/*.c services/vmm/devices/*.c services/rt/mutex.c services/rt/service_name.c
-// SOURCES: -services/vmm/main.c -services/vmm/control.c -services/vmm/selftest.c lib/*.c
+// SOURCES: -services/vmm/nics.c -services/vmm/main.c -services/vmm/control.c -services/vmm/selftest.c lib/*.c
 // SOURCES: -services/vmm/save.c -services/vmm/services.c -services/vmm/service_answers.c
 /* A machine over a kernel that is played with threads: a vCPU is in its guest until it is kicked or
  * the test lets it leave with an exit. */

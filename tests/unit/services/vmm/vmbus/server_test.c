@@ -36,7 +36,7 @@ static void on_signalled(struct device *d, struct channel *c)
             ;
     } while (!channel_done(c));
 }
-static const struct device_ops counting_ops = { on_opened, on_closed, on_signalled };
+static const struct device_ops counting_ops = { on_opened, on_closed, on_signalled, NULL };
 static struct counting one, two;
 
 static void add(struct counting *d, uint32_t number)
