@@ -259,7 +259,7 @@ static bool take_slot(struct netvsp *n, const struct port_received *e)
 
 static bool take_received(struct netvsp *n, const struct ring_packet *h, uint32_t count)
 {
-    struct port_received e;
+    struct port_received e = { 0 };
 
     for (; n->link_at < count; n->link_at++) {
         uint32_t at = ring_payload_offset(h) + (uint32_t)sizeof(struct port_message) +
@@ -278,8 +278,8 @@ static bool take_received(struct netvsp *n, const struct ring_packet *h, uint32_
 /* False: it is not done with, the guest has no room. */
 static bool take_message(struct netvsp *n, const struct ring_packet *h)
 {
-    struct port_message m;
-    struct port_sent sent;
+    struct port_message m = { 0 };
+    struct port_sent sent = { 0 };
 
     if (h->type != RING_DATA_INBAND ||
         ring_read(&n->in, h, ring_payload_offset(h), &m, sizeof(m))) {
