@@ -9,7 +9,7 @@ CC      := gcc
 BUILD   := build
 Q       := @
 BUILDS  := release debug
-PROGRAMS := manager vmm
+PROGRAMS := manager vmm switch
 
 .PHONY: all release debug-build clean help
 all: release debug-build ## build release and debug
@@ -39,6 +39,7 @@ manager_SRCS := $(call freestanding,services/manager)
 vmm_SRCS     := $(call freestanding,services/vmm) $(call freestanding,services/vmm/loader) \
                 $(call freestanding,services/vmm/devices) $(call freestanding,services/vmm/vmbus) \
                 $(call freestanding,services/vmm/vsp)
+switch_SRCS  := $(call freestanding,services/switch)
 # of the multiboot payload: align modules, tell memory; and: the header has addresses
 MULTIBOOT_FLAGS_elf := 0x00003
 MULTIBOOT_FLAGS_bin := 0x10003

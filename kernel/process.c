@@ -14,10 +14,12 @@
 #define STACK_TOP        0x7ffff0000000ull
 #define USER_STACK_BYTES KIB(64)
 
-extern const uint8_t program_manager[], program_manager_end[], program_vmm[], program_vmm_end[];
+extern const uint8_t program_manager[], program_manager_end[], program_vmm[], program_vmm_end[],
+    program_switch[], program_switch_end[];
 const struct program programs[] = {
     { "manager", program_manager, program_manager_end },
     { "vmm", program_vmm, program_vmm_end },
+    { "switch", program_switch, program_switch_end },
 };
 const unsigned program_count = array_count(programs);
 

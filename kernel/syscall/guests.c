@@ -95,6 +95,9 @@ enum err call_view_map(struct call *c)
 {
     struct view *v = SUBJECT_OF(c, view);
 
+    /* A borrower checks what the lender says of it, or an access would be its end. */
+    if ((c->b && c->b != v->bytes) || (c->c & PROT_WRITE && !v->is_writable))
+        return ERR_ARGUMENT;
     if (v->is_writable && !(c->subject.rights & RIGHT_WRITE))
         return ERR_RIGHTS;
     return view_map(v, &process_current()->space, &c->value);

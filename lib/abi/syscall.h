@@ -48,14 +48,15 @@ enum syscall {
     SYS_VIEW_CREATE,        /* (partition h, gpa, bytes, PROT_*) -> h */
     SYS_VIEW_CREATE_LIST,   /* (partition h, uint64_t page numbers[], count, PROT_*) -> h: the pages
                                one behind the other, as often as they are named */
-    SYS_VIEW_MAP,           /* (h) -> address in the caller */
-    SYS_VIEW_REVOKE,        /* (h): borrowers read junk from now on */
-    SYS_VIEW_EPOCH,         /* (h) -> 0 live, 1 revoked */
-    SYS_VCPU_CREATE,        /* (partition h, index, VCPU_XAPIC or 0) -> h */
-    SYS_VCPU_RUN,           /* (h, struct vcpu_exit *): in: the answer, out: the next exit */
-    SYS_VCPU_KICK,          /* (h): its vcpu_run returns VCPU_EXIT_KICK */
-    SYS_VCPU_GET,           /* (h, struct vcpu_state *) */
-    SYS_VCPU_SET,           /* (h, struct vcpu_state *) */
+    SYS_VIEW_MAP,    /* (h, bytes or 0, PROT_*) -> address in the caller; ERR_ARGUMENT: the view is
+                        not of so many bytes, or PROT_WRITE was wanted of one that is read only */
+    SYS_VIEW_REVOKE, /* (h): borrowers read junk from now on */
+    SYS_VIEW_EPOCH,  /* (h) -> 0 live, 1 revoked */
+    SYS_VCPU_CREATE, /* (partition h, index, VCPU_XAPIC or 0) -> h */
+    SYS_VCPU_RUN,    /* (h, struct vcpu_exit *): in: the answer, out: the next exit */
+    SYS_VCPU_KICK,   /* (h): its vcpu_run returns VCPU_EXIT_KICK */
+    SYS_VCPU_GET,    /* (h, struct vcpu_state *) */
+    SYS_VCPU_SET,    /* (h, struct vcpu_state *) */
     SYS_PARTITION_SAVE,    /* (partition h, buffer, capacity) -> bytes: records, lib/abi/record.h */
     SYS_PARTITION_RESTORE, /* (partition h, buffer, bytes): ERR_FORMAT */
     SYS_VCPU_PIN,          /* (partition h, index, CPU or UINT64_MAX for any): ERR_ARGUMENT */

@@ -243,6 +243,11 @@ enum err sys_view_map(handle_t h, void **out)
     return call_address(call(SYS_VIEW_MAP, h, 0, 0, 0), out);
 }
 
+enum err sys_view_map_checked(handle_t h, uint64_t bytes, unsigned prot, void **out)
+{
+    return call_address(call(SYS_VIEW_MAP, h, bytes, prot, 0), out);
+}
+
 enum err sys_view_revoke(handle_t h)
 {
     return call(SYS_VIEW_REVOKE, h, 0, 0, 0).err;

@@ -62,6 +62,9 @@ enum err sys_view_create(handle_t partition, gpa_t gpa, uint64_t bytes, unsigned
 enum err sys_view_create_list(handle_t partition, const uint64_t *pages, uint64_t count,
                               unsigned prot, handle_t *out) MUST_CHECK;
 enum err sys_view_map(handle_t h, void **out) MUST_CHECK;
+/* A view that somebody else has lent. ERR_ARGUMENT: it is not of @bytes, or cannot be written as
+ * @prot says. */
+enum err sys_view_map_checked(handle_t h, uint64_t bytes, unsigned prot, void **out) MUST_CHECK;
 enum err sys_view_revoke(handle_t h) MUST_CHECK;
 enum err sys_view_epoch(handle_t h, uint64_t *epoch) MUST_CHECK;
 
