@@ -170,10 +170,9 @@ void net_join(struct nic *n, const struct port_config *config)
     struct port_slots all = { 0, NIC_SLOTS };
     uint8_t *rings;
 
-    free(n->got);
     *n = (struct nic){ .port = (uint16_t)config->index,
                        .channel = make(2 * RING_BYTES, false),
-                       .got = calloc(NIC_FRAMES_MAX, sizeof(struct got)) };
+                       .got = n->got ? n->got : calloc(NIC_FRAMES_MAX, sizeof(struct got)) };
     rings = at(n->channel)->memory;
     ring_init((void *)rings);
     ring_init((void *)(rings + RING_BYTES));
