@@ -108,6 +108,7 @@ static enum err take_message(struct control *k, struct core *c, const struct rin
     *type = m.type;
     if (bytes - sizeof(m) < bytes_of(m.type))
         return ERR_FORMAT;
+    memset(&payload, 0, sizeof(payload));
     err = ring_read(&k->in, packet, at + (uint32_t)sizeof(m), &payload, bytes_of(m.type));
     return err ? err : obey(k, c, m.type, &payload);
 }

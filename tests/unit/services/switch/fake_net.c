@@ -115,12 +115,20 @@ enum err sys_channel_take_handle(handle_t h, handle_t *out)
     return OK;
 }
 
-static void send_handle(handle_t channel, handle_t h)
+void net_send_handle(handle_t channel, handle_t h)
 {
     struct object *o = at(channel);
 
     if (o->queue_count < array_count(o->queue))
         o->queue[o->queue_count++] = h;
+}
+
+handle_t net_object(uint64_t bytes, uint8_t **memory)
+{
+    handle_t h = make(bytes, false);
+
+    *memory = at(h)->memory;
+    return h;
 }
 
 void net_reset(void)
@@ -240,7 +248,7 @@ void nic_say(struct nic *n, uint16_t type, uint16_t count, const void *elements,
 void nic_connect(struct nic *n, const struct port_connect *m)
 {
     for (unsigned i = 0; i < 3; i++)
-        send_handle(n->channel, n->handles[i]);
+        net_send_handle(n->channel, n->handles[i]);
     n->generation++;
     nic_say(n, PORT_CONNECT, 1, m, sizeof(*m));
 }

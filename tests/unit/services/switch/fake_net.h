@@ -36,6 +36,9 @@ extern struct switch_board net_board;
 extern uint64_t net_now;
 extern unsigned net_objects_open; /* handles and mappings of the core's */
 
+/* An object of so many bytes, for handles that a test sends itself. */
+handle_t net_object(uint64_t bytes, uint8_t **memory);
+void net_send_handle(handle_t channel, handle_t h);
 /* A core with switch 0, and no port. */
 void net_reset(void);
 struct port_config net_config(uint16_t port); /* untagged, up, MAC 02:00:00:00:00:port */
