@@ -89,7 +89,7 @@ fuzz-replay: $(FUZZ_BINS) ## replay the corpora and 10,000 runs of each fuzz tar
 	    else echo "not ok fuzz $$n: see below"; tail -40 $(FUZZ_DIR)/$$n.log; failed=$$((failed + 1)); fi; \
 	done; echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ]
 
-DOCS_SRCS := $(addprefix services/manager/,docs_tool.c docs.c help.c command_table.c \
+DOCS_SRCS := $(addprefix services/manager/,docs_tool.c docs.c help.c command_table.c argument_accepts.c \
                event_catalogue.c inventory_rules.c json.c) lib/format.c services/rt/service_name.c lib/string.c
 $(UNIT_DIR)/docs_tool: $(DOCS_SRCS:%.c=$(UNIT_DIR)/obj/%.o)
 	@mkdir -p $(@D)

@@ -7,7 +7,31 @@
         "NAME", VALUE_VM, OBJECT, NULL, "the VM" \
     }
 
-#define VM_OBJECT "the `vm show` object"
+#define EXISTING_SWITCH                                  \
+    {                                                    \
+        "NAME", VALUE_SWITCH, OBJECT, NULL, "the switch" \
+    }
+#define EXISTING_PORT                                \
+    {                                                \
+        "PORT", VALUE_PORT, OBJECT, NULL, "the port" \
+    }
+#define TARGET(help)                               \
+    {                                              \
+        "TARGET", VALUE_TARGET, OBJECT, NULL, help \
+    }
+/* What nic add and port set have in common. */
+#define POLICY                                                                                 \
+    { "vlan", VALUE_VLAN, 0, NULL, "the VLANs that it takes part in" },                        \
+        { "native", VALUE_NUMBER, 0, NULL, "the VLAN of a trunk's untagged frames; 0: none" }, \
+        { "isolated", VALUE_CHOICE, 0, "off|on", "reaches only ports that are not" },          \
+    {                                                                                          \
+        "spoofing", VALUE_CHOICE, 0, "off|on", "may send from other addresses than its own"    \
+    }
+
+#define VM_OBJECT      "the `vm show` object"
+#define SWITCH_OBJECT  "the `switch show` object"
+#define PORT_OBJECT    "the `port show` object"
+#define CAPTURE_OBJECT "the `capture list` entry"
 
 const struct command command_table[] = {
     { COMMAND_HELP,
@@ -85,7 +109,7 @@ const struct command command_table[] = {
       0,
       "Shows one VM: state, exits by reason, and after a crash what happened.",
       "as in `vm list`, and `kernel`, `initrd`, `cmdline`, `type`, `modules`, `ioapic`, "
-      "`on_crash`, `echo`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels` (of the services: `{service, state}`), after a crash `crash` (`cause`, "
+      "`on_crash`, `echo`, `pin` (list, null: any CPU), `weight`, `cap`, `exits` (count by reason), `vcpus`, `channels` (of the services: `{service, state}`), `nics` (as in `nic list`), after a crash `crash` (`cause`, "
       "`vcpu`, `registers`, `cr2`, `cr3`, `error_code`, `code`, `exits`: the last 32)",
       { EXISTING_VM } },
     { COMMAND_VM_VCPUS,
@@ -303,6 +327,166 @@ const struct command command_table[] = {
       "own claims and no part of the verdict",
       { { 0 } } },
 
+    { COMMAND_SWITCH_CREATE,
+      "switch",
+      "create",
+      0,
+      "Makes a virtual switch.",
+      SWITCH_OBJECT,
+      { { "NAME", VALUE_NEW_NAME, OBJECT, NULL, "its name" },
+        { "type", VALUE_CHOICE, 0, "private|internal", "private: VMs only" },
+        { "ageing", VALUE_NUMBER, 0, NULL,
+          "forget addresses after so many seconds, 300 without" } } },
+    { COMMAND_SWITCH_DELETE,
+      "switch",
+      "delete",
+      0,
+      "Deletes a switch without ports.",
+      "the `switch list` entry, as it was",
+      { EXISTING_SWITCH } },
+    { COMMAND_SWITCH_SET,
+      "switch",
+      "set",
+      0,
+      "Changes a switch.",
+      SWITCH_OBJECT,
+      { EXISTING_SWITCH,
+        { "ageing", VALUE_NUMBER, 0, NULL, "forget addresses after so many seconds" } } },
+    { COMMAND_SWITCH_LIST,
+      "switch",
+      "list",
+      0,
+      "Lists the virtual switches.",
+      "list of `{name, type, ageing_s, running, port_count, learned_count}`",
+      { { 0 } } },
+    { COMMAND_SWITCH_SHOW,
+      "switch",
+      "show",
+      0,
+      "Shows a switch: its ports, what was counted, the addresses that it knows.",
+      "as in `switch list`, and `ports` (as in `port list`), `totals` (the counters of `port show`, "
+      "of all ports that it ever had, and `drops`), `balance` (in_frames + replicas + segments - "
+      "lso_sends - out_frames - drops: 0 while no frame is on its way), `learned_total`, "
+      "`moved_total`, `aged_total`, `refused_total`, `addresses` (list of `{mac, vlan, port, static, "
+      "age_s}`, at most 512)",
+      { EXISTING_SWITCH } },
+
+    { COMMAND_NIC_ADD,
+      "nic",
+      "add",
+      0,
+      "Adds a NIC to a VM, which may run, and joins it to a switch.",
+      PORT_OBJECT "; its name is `VM/nic0`, `VM/nic1`, ...",
+      { { "VM", VALUE_VM, OBJECT, NULL, "the VM" },
+        { "switch", VALUE_SWITCH, ARGUMENT_REQUIRED, NULL, "the switch" },
+        { "mac", VALUE_MAC, 0, NULL, "its address; one is made up without" },
+        POLICY } },
+    { COMMAND_NIC_REMOVE,
+      "nic",
+      "remove",
+      0,
+      "Takes a NIC from its VM, which may run.",
+      PORT_OBJECT ", as it was",
+      { EXISTING_PORT } },
+    { COMMAND_NIC_SET,
+      "nic",
+      "set",
+      0,
+      "Changes what the guest sees of its NIC.",
+      PORT_OBJECT,
+      { EXISTING_PORT,
+        { "link", VALUE_CHOICE, 0, "down|up", "its link" },
+        { "speed", VALUE_SPEED, 0, NULL, "what the guest is told of its speed" } } },
+    { COMMAND_NIC_LIST,
+      "nic",
+      "list",
+      0,
+      "Lists the NICs of a VM.",
+      "list of `{name, vm, switch, state, connected, link, mac, vlan, native_vlan, id, speed_bits, "
+      "mtu}`; `id` is the adapter's GUID, as `vm ip` takes it",
+      { { "VM", VALUE_VM, OBJECT, NULL, "the VM" } } },
+
+    { COMMAND_PORT_LIST,
+      "port",
+      "list",
+      0,
+      "Lists the ports of all switches or of one.",
+      "list of `{name, vm, switch, state, connected, link, mac, vlan, native_vlan, in_frames, "
+      "out_frames, drops}`; state is `offline` (the VM has no vmm), `offered`, `opened`, `ready` or "
+      "`broken`",
+      { { "switch", VALUE_SWITCH, 0, NULL, "of this switch only" } } },
+    { COMMAND_PORT_SHOW,
+      "port",
+      "show",
+      0,
+      "Shows one port: its policy, what its guest has made of it, and all counters.",
+      "as in `port list`, and `id`, `isolated`, `spoofing`, `learned_max`, `speed_bits`, `mtu`, "
+      "`nvsp_version`, `channels`, `takes`, `guest_mac`, `epoch`, `guest_epoch`, `slots`, "
+      "`dropped_sends`, `free_slots`, `learned_count`, `generation`, `in_frames`, `in_bytes`, `paths` "
+      "(`{switch, vmq, vf}`), `in_drops`, `out_frames`, `out_bytes`, `out_drops`, `replicas`, "
+      "`lso_sends`, `segments`, `lso_whole`, `broadcasts`, `multicasts`, `floods`, `rounds`, "
+      "`cycles`, `signals`; drops are `{total, REASON...}`, with the reasons that occurred",
+      { EXISTING_PORT } },
+    { COMMAND_PORT_SET,
+      "port",
+      "set",
+      0,
+      "Changes the policy of a port, at once.",
+      PORT_OBJECT,
+      { EXISTING_PORT,
+        { "mac", VALUE_MAC, 0, NULL, "its address" },
+        POLICY,
+        { "learned", VALUE_NUMBER, 0, NULL,
+          "addresses that it may teach the switch: 0 to 4096" } } },
+    { COMMAND_PORT_EXPLAIN,
+      "port",
+      "explain",
+      0,
+      "Says which path the frames of a port take, and why.",
+      "`{name, path, steps:[{step, state, why}]}`; path is `switch` or `none`, state `ok`, `stops` or "
+      "`unavailable`",
+      { EXISTING_PORT } },
+
+    { COMMAND_CAPTURE_START,
+      "capture",
+      "start",
+      0,
+      "Begins to record the frames of a port, or of all ports of a switch.",
+      CAPTURE_OBJECT,
+      { TARGET("what to record"),
+        { "bytes", VALUE_BYTES, 0, NULL, "of the file at most: 4K to 64M, 1M without" },
+        { "snap", VALUE_NUMBER, 0, NULL, "of each frame at most, 65535 without" } } },
+    { COMMAND_CAPTURE_STOP,
+      "capture",
+      "stop",
+      0,
+      "Ends a recording; what was recorded stays.",
+      CAPTURE_OBJECT,
+      { TARGET("what is recorded") } },
+    { COMMAND_CAPTURE_LIST,
+      "capture",
+      "list",
+      0,
+      "Lists the recordings.",
+      "list of `{name, state, bytes, limit_bytes, snap_bytes, frames, lost}`",
+      { { 0 } } },
+    { COMMAND_CAPTURE_SAVE,
+      "capture",
+      "save",
+      0,
+      "Reads the next part of a recording: a pcapng file.",
+      "`{name, base64, next, bytes, frames, lost}`: at most 48 KiB of the file from byte `from` on; the "
+      "whole when `next` is `bytes`",
+      { TARGET("what was recorded"),
+        { "from", VALUE_NUMBER, 0, NULL, "byte to begin with, 0 without" } } },
+    { COMMAND_CAPTURE_DELETE,
+      "capture",
+      "delete",
+      0,
+      "Forgets a recording and gives its memory back.",
+      CAPTURE_OBJECT ", as it was",
+      { TARGET("what was recorded") } },
+
     { COMMAND_EVENT_LIST,
       "event",
       "list",
@@ -324,9 +508,9 @@ const struct command command_table[] = {
       "debug",
       "fault",
       COMMAND_DEBUG_ONLY,
-      "Makes a program fault: manager, or the vmm of a VM.",
+      "Makes a program fault: manager, switch, or the vmm of a VM.",
       "`{ended}`, when it has ended",
-      { { "PROGRAM", VALUE_PROGRAM, OBJECT, NULL, "manager, or the name of a VM" } } },
+      { { "PROGRAM", VALUE_PROGRAM, OBJECT, NULL, "manager, switch, or the name of a VM" } } },
     { COMMAND_DEBUG_ROOTS,
       "debug",
       "roots",
@@ -344,29 +528,3 @@ const struct command command_table[] = {
 };
 
 const unsigned command_count = array_count(command_table);
-
-const char *argument_accepts(const struct argument *a)
-{
-    switch (a->kind) {
-    case VALUE_NUMBER: return "a number, with K, M or G if wanted";
-    case VALUE_BYTES: return "an amount of memory such as 256M (K, M, G)";
-    case VALUE_CPUS: return "a number from 1 to 64";
-    case VALUE_PIN: return "any, or numbers of CPUs below 64 with commas between them";
-    case VALUE_WEIGHT: return "a number from 1 to 10000";
-    case VALUE_CAP: return "a number from 0 to 6400";
-    case VALUE_NEW_NAME:
-        return "a name of 1 to 31 letters a-z, digits and '-', not beginning with '-'";
-    case VALUE_VM: return "the name of a VM (see vm list)";
-    case VALUE_SAVE: return "the name of a save (see vm saves)";
-    case VALUE_PROGRAM: return "manager, or the name of a VM";
-    case VALUE_NOUN: return "a noun: host, vm, services, channel, tools, event, log, debug";
-    case VALUE_MODULE: return "the file name of a boot module";
-    case VALUE_MODULES: return "1 to 32 file names of boot modules with commas between them";
-    case VALUE_STRING: return "text, in quotes when it holds blanks";
-    case VALUE_TYPED: return "text, in quotes when it holds blanks; \\n is the Enter key";
-    case VALUE_CHOICE: return a->choices;
-    case VALUE_ECHO: return "a number from 0 to 2047, off or on";
-    case VALUE_TIME: return "a time in UTC such as 2026-01-31T12:00:00Z";
-    default: return "";
-    }
-}

@@ -38,6 +38,24 @@ enum command_id {
     COMMAND_SERVICES_DISABLE,
     COMMAND_CHANNEL_LIST,
     COMMAND_TOOLS_STATUS,
+    COMMAND_SWITCH_CREATE,
+    COMMAND_SWITCH_DELETE,
+    COMMAND_SWITCH_SET,
+    COMMAND_SWITCH_LIST,
+    COMMAND_SWITCH_SHOW,
+    COMMAND_NIC_ADD,
+    COMMAND_NIC_REMOVE,
+    COMMAND_NIC_SET,
+    COMMAND_NIC_LIST,
+    COMMAND_PORT_LIST,
+    COMMAND_PORT_SHOW,
+    COMMAND_PORT_SET,
+    COMMAND_PORT_EXPLAIN,
+    COMMAND_CAPTURE_START,
+    COMMAND_CAPTURE_STOP,
+    COMMAND_CAPTURE_LIST,
+    COMMAND_CAPTURE_SAVE,
+    COMMAND_CAPTURE_DELETE,
     COMMAND_EVENT_LIST,
     COMMAND_LOG_SHOW,
     COMMAND_DEBUG_FAULT,
@@ -65,6 +83,12 @@ enum value_kind {
     VALUE_TYPED,    /* what is typed: any bytes, \n is the Enter key, escapes also without quotes */
     VALUE_CHOICE,   /* one of argument.choices */
     VALUE_ECHO,     /* how many channels of the echo service: 0 to 2,047, off, on */
+    VALUE_SWITCH,   /* the name of a switch */
+    VALUE_PORT,     /* the name of a port: VM/nicN */
+    VALUE_TARGET,   /* of a switch or a port */
+    VALUE_MAC,      /* six bytes in hex with colons between them */
+    VALUE_VLAN,     /* none, a number, trunk, trunk:1,5-9 */
+    VALUE_SPEED,    /* bits a second: decimal K, M, G */
     VALUE_TIME,     /* YYYY-MM-DDThh:mm:ssZ */
     VALUE_KIND_COUNT,
 };

@@ -67,6 +67,24 @@ void commands_run(struct request *r, const struct command_line *c)
     case COMMAND_SERVICES_ENABLE:
     case COMMAND_SERVICES_DISABLE:
     case COMMAND_TOOLS_STATUS: services_command(r, c); break;
+    case COMMAND_SWITCH_CREATE:
+    case COMMAND_SWITCH_DELETE:
+    case COMMAND_SWITCH_SET:
+    case COMMAND_SWITCH_LIST:
+    case COMMAND_SWITCH_SHOW:
+    case COMMAND_NIC_ADD:
+    case COMMAND_NIC_REMOVE:
+    case COMMAND_NIC_SET:
+    case COMMAND_NIC_LIST:
+    case COMMAND_PORT_LIST:
+    case COMMAND_PORT_SHOW:
+    case COMMAND_PORT_SET:
+    case COMMAND_PORT_EXPLAIN:
+    case COMMAND_CAPTURE_START:
+    case COMMAND_CAPTURE_STOP:
+    case COMMAND_CAPTURE_LIST:
+    case COMMAND_CAPTURE_SAVE:
+    case COMMAND_CAPTURE_DELETE: network_command(r, c); break;
     case COMMAND_DEBUG_FAULT:
     case COMMAND_DEBUG_ROOTS:
     case COMMAND_DEBUG_FAIL_ALLOC: debug_command(r, c); break;

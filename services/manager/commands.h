@@ -28,6 +28,21 @@ void guest_command(struct request *r, struct vm *vm, const struct command_line *
 /* services ..., tools status. */
 void services_command(struct request *r, const struct command_line *c);
 
+/* switch, nic, port, capture. */
+void network_command(struct request *r, const struct command_line *c);
+void nic_command(struct request *r, const struct command_line *c);
+void port_command(struct request *r, const struct command_line *c);
+void capture_command(struct request *r, const struct command_line *c);
+
+/* Whether @vm's NICs can run, and those of a save be made. False: @r has been answered. */
+struct nic_settings;
+bool network_may_start(struct request *r, const struct vm *vm) MUST_CHECK;
+bool network_may_restore(struct request *r, const struct nic_settings *nics, unsigned count)
+    MUST_CHECK;
+
+/* Makes them, after network_may_restore(). */
+void network_restore(struct vm *vm, const struct nic_settings *nics, unsigned count);
+
 void debug_command(struct request *r, const struct command_line *c);
 void help_command(struct request *r, const struct command_line *c);
 

@@ -195,8 +195,19 @@ static void offer_names(struct completion *c, enum value_kind kind)
         for (unsigned i = 0; i < SAVE_COUNT_MAX; i++)
             if (save_name(i))
                 completion_offer(c, save_name(i), strlen(save_name(i)), " ");
-    if (kind == VALUE_PROGRAM)
+    if (kind == VALUE_PROGRAM) {
         completion_offer(c, "manager", 7, " ");
+        completion_offer(c, "switch", 6, " ");
+    }
+    if (kind == VALUE_SWITCH || kind == VALUE_TARGET)
+        for (unsigned i = 0; i < SWITCHES_MAX; i++)
+            if (network()->switches[i].is_used)
+                completion_offer(c, network()->switches[i].name,
+                                 strlen(network()->switches[i].name), " ");
+    if (kind == VALUE_PORT || kind == VALUE_TARGET)
+        for (unsigned i = 0; i < PORTS_MAX; i++)
+            if (port_at(i))
+                completion_offer(c, port_at(i)->name, strlen(port_at(i)->name), " ");
     if (kind == VALUE_MODULE)
         for (uint32_t i = 0; i < info->grant_count; i++)
             if (info->grants[i].kind == GRANT_MODULE)

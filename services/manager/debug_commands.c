@@ -1,10 +1,23 @@
 /* debug ...: faults for tests. The release build answers unsupported. */
 #include "lib/string.h"
 #include "services/manager/commands.h"
+#include "services/manager/switch_program.h"
 #include "services/rt/sys.h"
 
 #define FAULT_LIMIT_NS (5 * NS_PER_SECOND)
 #define ROOTS_MAX      128u
+
+static void fault_switch(struct request *r, const struct value *program)
+{
+    enum err err = switch_program_fault();
+
+    if (err == ERR_STATE)
+        answer_error(r, ERROR_WRONG_STATE, program, "switch create", "the switch does not run");
+    else if (err)
+        answer_error(r, ERROR_FAILED, NULL, "", "the kernel refused: %s", err_name(err));
+    else
+        request_wait_program_end(r, sys_clock() + FAULT_LIMIT_NS);
+}
 
 static void fault(struct request *r, const struct value *program)
 {
@@ -14,8 +27,12 @@ static void fault(struct request *r, const struct value *program)
         r->is_fault_of_manager = 1; /* the successor answers */
         manager_fault();
     }
+    if (!vm && strcmp(program->text, "switch") == 0) {
+        fault_switch(r, program);
+        return;
+    }
     if (!vm) {
-        answer_error(r, ERROR_NOT_FOUND, program, "manager, or the name of a VM",
+        answer_error(r, ERROR_NOT_FOUND, program, "manager, switch, or the name of a VM",
                      "no program or VM named %s", program->text);
         return;
     }

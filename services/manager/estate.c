@@ -43,7 +43,7 @@ static bool is_known(const struct estate *e, handle_t h)
     for (unsigned i = 0; i < SAVE_COUNT_MAX; i++)
         if (e->saves.saves[i].budget == h || e->saves.saves[i].image == h)
             return true;
-    return false;
+    return network_has_handle(&e->network, h);
 }
 
 unsigned estate_sweep_handles(const struct estate *e)

@@ -6,12 +6,13 @@
 #include "services/manager/control.h"
 #include "services/manager/event.h"
 #include "services/manager/host.h"
+#include "services/manager/network.h"
 #include "services/manager/request.h"
 #include "services/manager/saves.h"
 #include "services/manager/vm.h"
 
 #define ESTATE_MAGIC   0x6574617473652162ull
-#define ESTATE_VERSION 1u
+#define ESTATE_VERSION 2u
 
 struct estate {
     uint64_t magic;
@@ -23,6 +24,7 @@ struct estate {
     struct config_state config;
     struct vm_table vms;
     struct save_table saves;
+    struct network network;
     struct request_table requests;
     struct control_state control;
     struct console_state console;

@@ -69,6 +69,26 @@ const struct event_kind event_catalogue[EVENT_ID_COUNT] = {
     [EVENT_SERVICE_BACK] = { "service-back", SEVERITY_INFO,
                              "Services that were reported as lost or missing work.",
                              "None needed." },
+    [EVENT_NIC_ADDED] = { "nic-added", SEVERITY_INFO,
+                          "`nic add` is done, or `vm restore` made the NICs of a save.",
+                          "None needed." },
+    [EVENT_NIC_REMOVED] = { "nic-removed", SEVERITY_INFO, "`nic remove` is done.", "None needed." },
+    [EVENT_NIC_NOT_LINKED] = { "nic-not-linked", SEVERITY_WARNING,
+                               "There is not enough memory for a NIC: its VM runs without it.",
+                               "Make room (`vm delete`, `vm forget`, `capture delete`); it is tried "
+                               "again every second." },
+    [EVENT_PORT_CONNECTED] = { "port-connected", SEVERITY_INFO,
+                               "The guest's driver has lent its buffers: frames can go.",
+                               "None needed." },
+    [EVENT_PORT_DISCONNECTED] = { "port-disconnected", SEVERITY_INFO,
+                                  "The guest has closed its NIC: its interface was set down, its MTU "
+                                  "is being changed, or it broke the protocol.",
+                                  "`port explain` says which; none needed when it was meant." },
+    [EVENT_PORT_DROPS] = { "port-drops", SEVERITY_WARNING,
+                           "Frames are dropped at a port by misbehaviour of its guest or for want of "
+                           "room; told once for each reason until 60 s have passed without.",
+                           "`port show` counts them by reason; `port set` changes the policy. "
+                           "no-buffer and ring-full: the guest is slower than those who send to it." },
     [EVENT_VMM_DIED] = { "vmm-died", SEVERITY_ERROR,
                          "The vmm of this VM ended by itself; only this VM is affected.",
                          "This is a bug in Bulkhead: keep `log show`. `vm start` starts the VM "
@@ -97,7 +117,7 @@ const struct error_kind error_catalogue[ERROR_CODE_COUNT] = {
     [ERROR_USAGE] = { "usage", "The line could not be read.",
                       "The message names the column, the hint what is accepted there; `help NOUN` "
                       "shows the commands." },
-    [ERROR_NOT_FOUND] = { "not-found", "There is no such VM, module or program.",
+    [ERROR_NOT_FOUND] = { "not-found", "There is no such VM, switch, port, module or program.",
                           "`vm list` lists the VMs; modules are the files that were booted with "
                           "Bulkhead." },
     [ERROR_EXISTS] = { "exists", "The name is taken.", "Take another, or delete that VM or save." },

@@ -5,6 +5,8 @@
 #include "lib/string.h"
 #include "services/manager/grammar.h"
 #include "services/manager/module_list.h"
+#include "services/manager/nic_words.h"
+#include "services/manager/vlan_setting.h"
 #include "services/manager/utc.h"
 #include "services/manager/vm_schedule.h"
 #include "services/manager/words.h"
@@ -87,8 +89,20 @@ static bool is_echo(struct value *v)
     return parse_number(v) && v->number <= VMM_ECHO_MAX;
 }
 
+/* VM/nicN */
+static bool is_port(const struct value *v)
+{
+    static const char nic[] = "/nic";
+    size_t n = sizeof(nic); /* with the digit */
+
+    return v->n > n && memcmp(v->text + v->n - n, nic, n - 1) == 0 && v->text[v->n - 1] >= '0' &&
+           v->text[v->n - 1] < '0' + (int)VMM_NICS_MAX && name_is_good(v->text, v->n - n);
+}
+
 static bool value_is_good(const struct argument *a, struct value *v)
 {
+    struct vlan_setting vlan;
+    struct mac_address mac;
     struct cpu_list cpus;
 
     switch (a->kind) {
@@ -106,6 +120,12 @@ static bool value_is_good(const struct argument *a, struct value *v)
     case VALUE_MODULES: return module_list_is_good(v->text);
     case VALUE_CHOICE: return is_choice(a->choices, v);
     case VALUE_ECHO: return is_echo(v);
+    case VALUE_SWITCH: return name_is_good(v->text, v->n);
+    case VALUE_PORT: return is_port(v);
+    case VALUE_TARGET: return name_is_good(v->text, v->n) || is_port(v);
+    case VALUE_MAC: return mac_parse(v->text, &mac);
+    case VALUE_VLAN: return vlan_parse(v->text, &vlan);
+    case VALUE_SPEED: return speed_parse(v->text, v->n, &v->number);
     case VALUE_TIME: return utc_parse(v->text, v->n, &v->number) == OK;
     default: return true;
     }

@@ -11,7 +11,9 @@ const char *value_kind_name(enum value_kind kind)
         [VALUE_MODULES] = "modules", [VALUE_STRING] = "string", [VALUE_TYPED] = "typed-text",
         [VALUE_PIN] = "pin",         [VALUE_WEIGHT] = "number", [VALUE_CAP] = "number",
         [VALUE_SAVE] = "save",       [VALUE_CHOICE] = "choice", [VALUE_TIME] = "time",
-        [VALUE_ECHO] = "number",
+        [VALUE_ECHO] = "number",     [VALUE_SWITCH] = "switch", [VALUE_PORT] = "port",
+        [VALUE_TARGET] = "target",   [VALUE_MAC] = "mac",       [VALUE_VLAN] = "vlan",
+        [VALUE_SPEED] = "speed",
     };
 
     return kind < VALUE_KIND_COUNT ? names[kind] : "unknown";

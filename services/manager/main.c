@@ -65,6 +65,7 @@ static void adopt(void)
     vm_adopt();
     if (saves_adopt())
         log_line("dropped saves that the predecessor left unfinished");
+    report_empty(network_adopt(), "part of the network");
     unsigned leaked = estate_sweep_handles(estate);
     if (leaked)
         log_line("closed %u handles that the predecessor left open", leaked);
@@ -90,6 +91,7 @@ void manager_come_up(void)
     host_init(&estate->host, startup_handle("rtc-ports"), is_first);
     vm_init(&estate->vms, root, estate->signal);
     saves_init(&estate->saves, root);
+    network_init(&estate->network, root, estate->signal);
     request_init(&estate->requests);
     report_empty(control_init(&estate->control, &control_uart), "queue of the control port");
     report_empty(console_init(&estate->console, &console_uart), "queue of the console");
@@ -150,6 +152,7 @@ uint64_t manager_turn(uint64_t *bits)
     has_more |= control_pump();
     has_more |= console_pump();
     next = min(next, host_pump(now));
+    next = min(next, network_pump(now));
     has_more |= serve_uarts(0);
     if (has_more || *bits)
         return 0;

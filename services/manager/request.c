@@ -267,7 +267,7 @@ static void take_deadline(struct request *r)
     char hint[PROGRAM_NAME_BYTES + 16];
 
     format(hint, sizeof(hint), "vm poweroff %s", vm ? vm->name : "");
-    if (r->waits_for == WAIT_VMM_END)
+    if (r->waits_for == WAIT_VMM_END || r->waits_for == WAIT_PROGRAM_END)
         answer_error(r, ERROR_TIMED_OUT, NULL, "", "the program has not ended in time");
     else if (r->query == QUERY_SHUTDOWN)
         answer_error(r, ERROR_TIMED_OUT, NULL, hint, "the guest has not shut down in time; %s",
@@ -280,8 +280,8 @@ static void take_deadline(struct request *r)
 static bool has_deadline(const struct request *r)
 {
     return r->state == REQUEST_WAITING &&
-           (r->waits_for == WAIT_VMM_END || r->waits_for == WAIT_REPLY ||
-            r->waits_for == WAIT_GUEST_END);
+           (r->waits_for == WAIT_VMM_END || r->waits_for == WAIT_PROGRAM_END ||
+            r->waits_for == WAIT_REPLY || r->waits_for == WAIT_GUEST_END);
 }
 
 uint64_t request_pump(uint64_t now)
@@ -342,7 +342,7 @@ static bool is_orphan(const struct request *r)
     case WAIT_REPLY: return !vm || vm->machine.phase != VMM_UP || r->query >= QUERY_KIND_COUNT;
     case WAIT_GUEST_END:
     case WAIT_VMM_END: return !vm;
-    default: return r->waits_for != WAIT_SHUTDOWN;
+    default: return r->waits_for != WAIT_SHUTDOWN && r->waits_for != WAIT_PROGRAM_END;
     }
 }
 

@@ -26,8 +26,9 @@ enum request_wait {
     WAIT_OPERATION = 1, /* of the VM */
     WAIT_VMM_END,       /* debug fault */
     WAIT_SHUTDOWN,
-    WAIT_REPLY,     /* VMM_REPLY */
-    WAIT_GUEST_END, /* vm shutdown, once the guest has agreed */
+    WAIT_REPLY,       /* VMM_REPLY */
+    WAIT_PROGRAM_END, /* debug fault switch */
+    WAIT_GUEST_END,   /* vm shutdown, once the guest has agreed */
     WAIT_END,
 };
 
@@ -110,6 +111,7 @@ void answer_none(struct request *r);
 
 void request_wait_operation(struct request *r, const struct vm *vm, enum vm_operation operation);
 void request_wait_vmm_end(struct request *r, const struct vm *vm, uint64_t deadline_ns);
+void request_wait_program_end(struct request *r, uint64_t deadline_ns);
 void request_wait_shutdown(struct request *r);
 
 /* The command line of @r, read again, for an answer that needs it; until the next command runs. */
@@ -139,6 +141,7 @@ enum operation_outcome { OUTCOME_OK, OUTCOME_FAILED, OUTCOME_SUPERSEDED };
 void request_operation_done(struct vm *vm, enum operation_outcome outcome);
 void request_vmm_ended(const struct vm *vm);
 void request_shutdown_done(void);
+void request_program_ended(void); /* the switch */
 
 /* The VM stopped, started from the beginning or crashed, as ACT_EVENT_* say. */
 void request_guest_ended(const struct vm *vm, uint32_t actions);

@@ -24,6 +24,12 @@ void request_wait_vmm_end(struct request *r, const struct vm *vm, uint64_t deadl
     r->deadline_ns = deadline_ns;
 }
 
+void request_wait_program_end(struct request *r, uint64_t deadline_ns)
+{
+    wait(r, NULL, WAIT_PROGRAM_END);
+    r->deadline_ns = deadline_ns;
+}
+
 void request_wait_shutdown(struct request *r)
 {
     wait(r, NULL, WAIT_SHUTDOWN);
@@ -110,6 +116,23 @@ void request_operation_done(struct vm *vm, enum operation_outcome outcome)
         vm->failure.message[0] = 0;
 }
 
+static void answer_ended(struct request *r, const char *program)
+{
+    struct json *j = answer_begin(r);
+
+    json_object_begin(j);
+    json_field_string(j, "ended", program);
+    json_object_end(j);
+    answer_end(r);
+}
+
+void request_program_ended(void)
+{
+    for (unsigned i = 0; i < REQUEST_COUNT; i++)
+        if (waits(request_at(i), WAIT_PROGRAM_END, NULL))
+            answer_ended(request_at(i), "switch");
+}
+
 void request_vmm_ended(const struct vm *vm)
 {
     for (unsigned i = 0; i < REQUEST_COUNT; i++) {
@@ -123,11 +146,7 @@ void request_vmm_ended(const struct vm *vm)
         if (!waits(r, WAIT_VMM_END, vm))
             continue;
         format(program, sizeof(program), "vmm:%s", vm->name);
-        struct json *j = answer_begin(r);
-        json_object_begin(j);
-        json_field_string(j, "ended", program);
-        json_object_end(j);
-        answer_end(r);
+        answer_ended(r, program);
     }
 }
 

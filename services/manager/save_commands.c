@@ -44,9 +44,12 @@ static void restore(struct request *r, const struct save *s, const struct value 
         answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
         return;
     }
+    if (!network_may_restore(r, s->nics, s->nic_count))
+        return;
     vm = vm_command_reserve(r, name, &s->settings, NULL);
     if (!vm)
         return;
+    network_restore(vm, s->nics, s->nic_count);
     vm->save = save_slot(s) + 1;
     request_wait_operation(r, vm, OPERATION_RESTORE);
     vm_input(vm, INPUT_RESTORE);

@@ -78,6 +78,7 @@ enum err save_begin(struct vm *vm, const char *name)
     string_copy(s->name, sizeof(s->name), name);
     string_copy(s->vm, sizeof(s->vm), vm->name);
     s->settings = vm->settings;
+    s->nic_count = network_save_nics(vm, s->nics);
     s->bytes = image_bytes(vm->settings.memory_bytes, vm->settings.cpu_count);
     s->state = SAVE_BEING_MADE;
     enum err err = sys_budget_create(root, budget_bytes(s->bytes), &s->budget);
@@ -113,11 +114,20 @@ void save_end(struct vm *vm)
 
 /* ---- after a restart of the manager ---- */
 
+static bool nics_are_good(const struct save *s)
+{
+    bool are_good = s->nic_count <= VMM_NICS_MAX;
+
+    for (unsigned i = 0; are_good && i < s->nic_count; i++)
+        are_good = nic_settings_are_good(&s->nics[i]) && s->nics[i].switch_name[0];
+    return are_good;
+}
+
 static bool is_good(const struct save *s)
 {
     return s->state < SAVE_STATE_END && s->name[0] && !s->name[sizeof(s->name) - 1] &&
            !s->vm[sizeof(s->vm) - 1] && s->records.type_count <= VMM_RECORD_TYPES_MAX &&
-           vm_settings_are_good(&s->settings);
+           vm_settings_are_good(&s->settings) && nics_are_good(s);
 }
 
 static bool is_being_made(const struct save *s)

@@ -1,7 +1,7 @@
 /* The table of saves in the estate. A save is an image of a VM, which the manager holds and cannot
  * map, and what is needed to make the VM anew. */
 #pragma once
-#include "services/manager/vm.h"
+#include "services/manager/network.h"
 
 #define SAVE_COUNT_MAX 16u
 
@@ -21,6 +21,8 @@ struct save {
     uint64_t bytes;
     uint64_t saved_ns; /* when */
     struct vm_settings settings;
+    struct nic_settings nics[VMM_NICS_MAX];
+    uint32_t nic_count, reserved2;
     struct vmm_saved records; /* the vmm's word */
 };
 

@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "services/manager/console.h"
 #include "services/manager/event.h"
+#include "services/manager/network.h"
 #include "services/manager/request.h"
 #include "services/manager/saves.h"
 #include "services/manager/vm.h"
@@ -207,6 +208,7 @@ static void emit_events(struct vm *vm, uint32_t actions)
 static void forget(struct vm *vm)
 {
     console_vm_ended(vm, "is gone");
+    network_forget_vm(vm);
     vmm_forget(vm);
     vm->is_used = 0;
 }

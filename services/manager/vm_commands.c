@@ -228,6 +228,8 @@ static void change(struct request *r, struct vm *vm, unsigned which, const struc
         answer_error(r, ERROR_FAILED, NULL, "", "the host is shutting down");
         return;
     }
+    if ((input == INPUT_START || input == INPUT_RESET) && !network_may_start(r, vm))
+        return;
     if (input == INPUT_SAVE && !save_command_begin(r, vm, command_value(c, "as")))
         return;
     request_wait_operation(r, vm, changes[which].operation);

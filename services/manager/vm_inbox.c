@@ -7,6 +7,7 @@
 #include "services/manager/event.h"
 #include "services/manager/guest.h"
 #include "services/manager/host.h"
+#include "services/manager/network.h"
 #include "services/manager/saves.h"
 #include "services/manager/vm.h"
 #include "services/manager/vmm.h"
@@ -193,6 +194,9 @@ static void take_message(struct vm *vm, const struct vmm_message *m, const void 
         guest_take_inventory(vm, payload);
     else if (m->type == VMM_REPLY && n >= sizeof(struct vmm_reply))
         guest_take_reply(vm, m->sequence, payload);
+    else if (m->type == VMM_NIC_STATE && n >= sizeof(struct vmm_nic_state) &&
+             network_take_nic_state(vm, payload))
+        return;
     else if (m->type == VMM_PANIC && n >= sizeof(struct vmm_panic))
         take_panic(vm, payload);
     else
@@ -209,6 +213,7 @@ static bool take_messages(unsigned slot)
         struct vmm_panic panic;
         struct vmm_inventory inventory;
         struct vmm_reply reply;
+        struct vmm_nic_state nic;
     } payload; /* one manager thread; too large for its stack to be careless about */
 
     for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {

@@ -1,7 +1,7 @@
 /* A VM as JSON: vm list, vm show, and the fields of vm-crashed. */
 #include "lib/format.h"
 #include "lib/string.h"
-#include "services/manager/vm.h"
+#include "services/manager/network_commands.h"
 #include "services/manager/vmm.h"
 #include "services/rt/sys.h"
 
@@ -179,6 +179,15 @@ static void channels(struct json *j, const struct vm *vm)
     json_list_end(j);
 }
 
+static void nics(struct json *j, const struct vm *vm)
+{
+    json_list_begin(j);
+    for (unsigned number = 0; number < VMM_NICS_MAX; number++)
+        if (port_of_nic(vm, number))
+            nic_list_entry(j, port_of_nic(vm, number));
+    json_list_end(j);
+}
+
 void vm_show(struct json *j, const struct vm *vm)
 {
     struct vcpu_info info = { 0 };
@@ -208,6 +217,8 @@ void vm_show(struct json *j, const struct vm *vm)
     vm_vcpus_brief(j, vm);
     json_key(j, "channels");
     channels(j, vm);
+    json_key(j, "nics");
+    nics(j, vm);
     if (vm->machine.state == VM_CRASHED && vm->crash.is_set)
         crash(j, vm, &info);
     json_object_end(j);

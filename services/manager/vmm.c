@@ -7,6 +7,7 @@
 #include "lib/ring.h"
 #include "lib/string.h"
 #include "services/manager/host.h"
+#include "services/manager/network.h"
 #include "services/manager/saves.h"
 #include "services/manager/vmm.h"
 #include "services/rt/log.h"
@@ -14,8 +15,8 @@
 #include "services/rt/sys.h"
 
 #define CHANNEL_DATA_BYTES (16u * 1024u)
-#define OVERHEAD_BYTES     KIB(384) /* the vmm itself and the kernel's objects for it */
-#define VCPU_BYTES         KIB(64)  /* of each vCPU but the first: state, threads, stacks */
+#define OVERHEAD_BYTES     MIB(1)  /* the vmm itself and the kernel's objects for it */
+#define VCPU_BYTES         KIB(64) /* of each vCPU but the first: state, threads, stacks */
 
 static handle_t signal;
 
@@ -97,6 +98,7 @@ static void fill_config(const struct vm *vm, struct vmm_config *c)
     string_copy(c->kernel_name, sizeof(c->kernel_name), vm->settings.kernel);
     string_copy(c->cmdline, sizeof(c->cmdline), vm->settings.cmdline);
     fill_modules(vm, c);
+    network_fill_config(vm, c);
 }
 
 static enum err make_config(const struct vm *vm, handle_t *out)
@@ -285,6 +287,8 @@ enum err vmm_send(struct vm *vm, enum vmm_message_type type)
 
 enum err vmm_send_image(const struct vm *vm, handle_t image)
 {
+    if (network_is_sending(vm)) /* its handles and its message belong together */
+        return ERR_FULL;
     return sys_channel_send_handle(vm->channel, image, RIGHT_READ | RIGHT_WRITE);
 }
 

@@ -1,5 +1,6 @@
 // SOURCES: services/manager/grammar.c services/manager/module_list.c services/manager/words.c
 // SOURCES: services/manager/command_table.c services/manager/utc.c services/manager/cpu_list.c
+// SOURCES: services/manager/argument_accepts.c services/manager/nic_words.c services/manager/vlan_setting.c services/manager/json.c
 // SOURCES: services/manager/completion.c lib/format.c lib/string.c
 /* Any line: the parser says what is wrong or yields values that are what their kinds promise. */
 #include <assert.h>

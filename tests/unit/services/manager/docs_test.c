@@ -1,4 +1,4 @@
-// SOURCES: services/manager/docs.c services/manager/help.c services/manager/command_table.c
+// SOURCES: services/manager/docs.c services/manager/help.c services/manager/command_table.c services/manager/argument_accepts.c
 // SOURCES: services/manager/event_catalogue.c services/manager/json.c services/manager/inventory_rules.c lib/format.c lib/string.c services/rt/service_name.c
 #include "services/manager/docs.h"
 #include "services/manager/event_catalogue.h"

@@ -10,7 +10,7 @@
 #include "services/rt/sys.h"
 #include "tests/unit/services/manager/fake_kernel.h"
 
-#define HANDLES    1024
+#define HANDLES    2048
 #define ROOT_BYTES MIB(256)
 
 struct fake fake;
@@ -30,6 +30,7 @@ struct object {
         unsigned bit;
     } bound[6];
     bool is_image;          /* REGION */
+    uint64_t data_bytes;    /* CHANNEL, each way */
     struct object *sent[8]; /* CHANNEL: to the vmm */
     unsigned sent_count;
     struct object *given[8]; /* to the manager */
@@ -44,7 +45,9 @@ struct object {
     unsigned granted_count;
     struct object *channel, *config, *console;
     struct ring out, in;
-    bool was_ready, must_end, has_image;
+    bool was_ready, must_end, has_image, is_switch;
+    struct object *board;
+    struct fake_nic nics[VMM_NICS_MAX];
     uint32_t services;
     uint64_t utc_base_ns;
     struct fake_query query;
@@ -419,20 +422,20 @@ enum err sys_signal_wait(handle_t h, uint64_t deadline_ns, uint64_t *bits)
     return *bits ? OK : ERR_TIMED_OUT;
 }
 
-#define RING_DATA  16384u
+#define RING_DATA  16384u /* of the channels to the manager */
 #define RING_BYTES (4096u + RING_DATA)
 
 enum err sys_channel_create(handle_t budget, uint64_t data_bytes, handle_t out[2])
 {
     enter();
     struct object *b = find(budget, BUDGET);
-    if (data_bytes != RING_DATA)
-        abort();
-    struct object *o = b ? make(CHANNEL, b, 2 * RING_BYTES, 2 * RING_BYTES) : NULL;
+    uint64_t bytes = 2 * (4096 + data_bytes);
+    struct object *o = b ? make(CHANNEL, b, bytes, bytes) : NULL;
     if (!o)
         return ERR_MEMORY;
+    o->data_bytes = data_bytes;
     ring_init((void *)o->memory);
-    ring_init((void *)(o->memory + RING_BYTES));
+    ring_init((void *)(o->memory + bytes / 2));
     o->refs++;
     out[0] = give(o);
     out[1] = give(o);
@@ -502,9 +505,12 @@ enum err sys_process_create(const struct process_create *p, handle_t *out)
 {
     enter();
     struct object *b = find(p->budget, BUDGET);
+    if (!strcmp(p->program, "switch") && fake.has_no_switch)
+        return ERR_NOT_FOUND;
     struct object *o = b ? make(PROCESS, b, KIB(256), 0) : NULL;
     if (!o)
         return ERR_MEMORY;
+    o->is_switch = !strcmp(p->program, "switch");
     snprintf(o->name, sizeof(o->name), "%s", p->name);
     o->behaviour = fake.behaviour;
     o->info.state = PROCESS_RUNNING;
@@ -516,6 +522,8 @@ enum err sys_process_create(const struct process_create *p, handle_t *out)
         o->granted[o->granted_count++] = g;
         if (!strcmp(p->grants[i].name, VMM_GRANT_CONTROL))
             o->channel = g;
+        if (!strcmp(p->grants[i].name, SWITCH_GRANT_BOARD))
+            o->board = g;
         if (!strcmp(p->grants[i].name, VMM_GRANT_CONFIG))
             o->config = g;
         if (!strcmp(p->grants[i].name, VMM_GRANT_CONSOLE))
@@ -693,11 +701,16 @@ static void grant_module(const char *name, const char *text, uint64_t bytes)
     grant(name, GRANT_MODULE, o, bytes);
 }
 
+static struct fake_switch switch_seen;
+static void switch_ended(void);
+
 static void clear(void)
 {
     for (unsigned i = 0; i < HANDLES; i++)
         if (table[i])
             memset(table[i]->bound, 0, sizeof(table[i]->bound));
+    switch_ended();
+    memset(&switch_seen, 0, sizeof(switch_seen));
     for (struct object *p = processes, *next; p; p = next) {
         next = p->next;
         memset(p->bound, 0, sizeof(p->bound));
@@ -772,6 +785,171 @@ static void vmm_send(struct object *p, uint32_t type, uint32_t sequence, const v
     raise_bound(p->channel, BIND_CHANNEL);
 }
 
+/* ---- the switch: remembers what it was told, since its predecessor's death ---- */
+
+struct fake_switch *fake_switch(void)
+{
+    return &switch_seen;
+}
+
+static void switch_note(const char *fmt, unsigned index)
+{
+    size_t n = strlen(switch_seen.order);
+
+    snprintf(switch_seen.order + n, sizeof(switch_seen.order) - n, fmt, index);
+}
+
+static struct switch_board *board_of(struct object *p)
+{
+    return (void *)p->board->memory;
+}
+
+static void switch_set_port(struct object *p, const struct port_config *c)
+{
+    struct port_row *row = &board_of(p)->ports[c->index];
+
+    if (!row->is_used)
+        memset(row, 0, sizeof(*row));
+    row->is_used = 1;
+    row->switch_index = c->switch_index;
+    switch_seen.ports[c->index] = *c;
+    switch_note("p%u ", c->index);
+}
+
+static void switch_take_link(struct object *p, uint32_t index)
+{
+    if (!p->channel->sent_count || p->channel->sent[0]->kind != CHANNEL)
+        abort(); /* the handle comes before its message */
+    if (switch_seen.links[index])
+        put(switch_seen.links[index]);
+    switch_seen.links[index] = p->channel->sent[0];
+    memmove(p->channel->sent, p->channel->sent + 1,
+            --p->channel->sent_count * sizeof(p->channel->sent[0]));
+    switch_seen.link_count[index]++;
+    switch_note("l%u ", index);
+    vmm_send(p, SWITCH_TAKEN, 0, &(struct switch_index){ .index = index },
+             sizeof(struct switch_index));
+}
+
+static void switch_drop_link(uint32_t index)
+{
+    if (switch_seen.links[index])
+        put(switch_seen.links[index]);
+    switch_seen.links[index] = NULL;
+}
+
+static void switch_read(struct object *p)
+{
+    union {
+        struct switch_config config;
+        struct switch_index index;
+        struct port_config port;
+        struct capture_start capture;
+    } m;
+    struct switch_message head;
+    struct ring_packet h;
+
+    while (!fake.switch_hangs && ring_peek(&p->in, &h) == OK) {
+        uint32_t n = ring_payload_bytes(&h) - (uint32_t)sizeof(head);
+
+        if (ring_read(&p->in, &h, ring_payload_offset(&h), &head, sizeof(head)) || n > sizeof(m) ||
+            ring_read(&p->in, &h, ring_payload_offset(&h) + (uint32_t)sizeof(head), &m, n))
+            abort();
+        ring_advance(&p->in, &h);
+        (void)!ring_commit(&p->in);
+        switch (head.type) {
+        case SWITCH_SET: switch_note("s%u ", m.config.index); break;
+        case SWITCH_REMOVE: switch_note("-s%u ", m.index.index); break;
+        case PORT_SET: switch_set_port(p, &m.port); break;
+        case PORT_REMOVE:
+            board_of(p)->ports[m.index.index].is_used = 0;
+            switch_drop_link(m.index.index);
+            switch_note("-p%u ", m.index.index);
+            break;
+        case PORT_LINK: switch_take_link(p, m.index.index); break;
+        case CAPTURE_START:
+            if (p->channel->sent_count != 1)
+                abort();
+            switch_seen.capture = m.capture;
+            if (switch_seen.capture_region)
+                put(switch_seen.capture_region);
+            switch_seen.capture_region = p->channel->sent[--p->channel->sent_count];
+            break;
+        case CAPTURE_STOP:
+            if (switch_seen.capture_region)
+                put(switch_seen.capture_region);
+            switch_seen.capture_region = NULL;
+            break;
+        default: abort();
+        }
+    }
+}
+
+static void switch_ended(void)
+{
+    for (unsigned i = 0; i < PORTS_MAX; i++)
+        switch_drop_link(i);
+    if (switch_seen.capture_region)
+        put(switch_seen.capture_region);
+    switch_seen.capture_region = NULL;
+    switch_seen.order[0] = 0;
+}
+
+static struct object *switch_process(void)
+{
+    for (struct object *p = processes; p; p = p->next)
+        if (p->is_switch && !p->must_end)
+            return p;
+    return NULL;
+}
+
+struct switch_board *fake_switch_board(void)
+{
+    return board_of(switch_process());
+}
+
+void fake_switch_capture(const void *bytes, size_t n)
+{
+    struct capture_head *head = (void *)switch_seen.capture_region->memory;
+
+    memcpy(switch_seen.capture_region->memory + CAPTURE_BYTES_OFFSET, bytes, n);
+    head->used = n;
+    head->frame_count = 3;
+    head->lost_count = 1;
+}
+
+void fake_switch_fault(void)
+{
+    struct object *p = switch_process();
+
+    p->must_end = true;
+    p->info.end = PROCESS_END_FAULT;
+}
+
+/* ---- a vmm's NICs ---- */
+
+static struct object *take_first(struct object *channel)
+{
+    struct object *first = channel->sent[0];
+
+    if (!channel->sent_count)
+        abort();
+    memmove(channel->sent, channel->sent + 1, --channel->sent_count * sizeof(channel->sent[0]));
+    return first;
+}
+
+static void vmm_take_link(struct object *p, const struct vmm_nic_link *l)
+{
+    struct object *channel = take_first(p->channel), *budget = take_first(p->channel);
+
+    if (channel->kind != CHANNEL || budget->kind != BUDGET || l->number >= VMM_NICS_MAX)
+        abort();
+    put(budget);
+    put(channel);
+    p->nics[l->number].epoch = l->epoch;
+    p->nics[l->number].link_count++;
+}
+
 static void vmm_first_step(struct object *p)
 {
     struct vmm_failure f = { .err = ERR_FORMAT,
@@ -792,7 +970,7 @@ static void vmm_first_step(struct object *p)
             0xfffffff0;
         raise_bound(p->channel, BIND_CHANNEL);
         break;
-    default: vmm_send(p, VMM_READY, 0, NULL, 0);
+    default: vmm_send(p, p->is_switch ? (uint32_t)SWITCH_READY : (uint32_t)VMM_READY, 0, NULL, 0);
     }
 }
 
@@ -824,6 +1002,8 @@ static void vmm_take_rest(struct object *p, const struct ring_packet *h, void *t
 static bool vmm_is_told(struct object *p, const struct ring_packet *h, const struct vmm_message *m)
 {
     struct vmm_services services;
+    struct vmm_nic_link link;
+    struct vmm_nic nic;
     struct vmm_time time;
 
     switch (m->type) {
@@ -834,6 +1014,18 @@ static bool vmm_is_told(struct object *p, const struct ring_packet *h, const str
     case VMM_TIME:
         vmm_take_rest(p, h, &time, sizeof(time));
         p->utc_base_ns = time.utc_base_ns;
+        return true;
+    case VMM_NIC_SET:
+        vmm_take_rest(p, h, &nic, sizeof(nic));
+        p->nics[nic.number].nic = nic;
+        return true;
+    case VMM_NIC_REMOVE:
+        vmm_take_rest(p, h, &nic, sizeof(nic));
+        memset(&p->nics[nic.number], 0, sizeof(p->nics[0]));
+        return true;
+    case VMM_NIC_LINK:
+        vmm_take_rest(p, h, &link, sizeof(link));
+        vmm_take_link(p, &link);
         return true;
     case VMM_QUERY:
         vmm_take_rest(p, h, &p->query.query, sizeof(p->query.query));
@@ -874,6 +1066,8 @@ static void vmm_read(struct object *p)
 static void vmm_ended(struct object *p)
 {
     p->info.state = PROCESS_ENDED;
+    if (p->is_switch)
+        switch_ended();
     while (p->granted_count)
         put(p->granted[--p->granted_count]);
     raise_bound(p, BIND_PROCESS_END);
@@ -897,7 +1091,9 @@ static bool vmms_step(void)
             p->was_ready = did = true;
             vmm_first_step(p);
         }
-        if (!p->must_end)
+        if (!p->must_end && p->is_switch)
+            switch_read(p);
+        else if (!p->must_end && !fake.vmms_hang)
             vmm_read(p);
         at = &p->next;
     }
@@ -907,9 +1103,20 @@ static bool vmms_step(void)
 static struct object *vmm(const char *name)
 {
     for (struct object *p = processes; p; p = p->next)
-        if (!strcmp(p->name + 4, name) && !p->must_end)
+        if (!p->is_switch && !strcmp(p->name + 4, name) && !p->must_end)
             return p;
     return NULL;
+}
+
+const struct fake_nic *fake_vmm_nic(const char *name, unsigned number)
+{
+    return &vmm(name)->nics[number];
+}
+
+void fake_vmm_nic_state(const char *name, const struct vmm_nic_state *state)
+{
+    vmm_send(vmm(name), VMM_NIC_STATE, 0, state, sizeof(*state));
+    fake_run();
 }
 
 bool fake_vmm_exists(const char *name)

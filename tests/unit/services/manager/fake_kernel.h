@@ -2,6 +2,7 @@
  * a vmm, two UARTs and a CMOS clock, behind the functions of services/rt/sys.h. Time stands still
  * unless a test moves it. */
 #pragma once
+#include "lib/abi/switch_control.h"
 #include "lib/abi/vm_control.h"
 #include "lib/err.h"
 
@@ -20,6 +21,8 @@ struct fake {
     uint64_t now;
     enum fake_vmm_behaviour behaviour; /* of vmms made from now on */
     bool kills_hang;                   /* killed processes do not end */
+    bool has_no_switch;                /* the program is not embedded */
+    bool switch_hangs, vmms_hang;      /* they read nothing */
     bool uart_stuck;                   /* nothing can be sent */
     bool poweroff_works;
     bool is_powered_off;
@@ -92,3 +95,32 @@ void fake_vmm_reply(const char *name, struct vmm_reply *reply, const void *regio
 /* Lets it write foreign bytes: 0 as a message, 1 over the start of its ring, 2 over the totals of
  * the console region. */
 void fake_vmm_scribble(const char *name, unsigned where, const void *bytes, size_t n);
+
+/* ---- NICs ---- */
+
+struct fake_nic {
+    struct vmm_nic nic; /* of the last VMM_NIC_SET */
+    uint32_t epoch;     /* of the last VMM_NIC_LINK */
+    unsigned link_count;
+};
+const struct fake_nic *fake_vmm_nic(const char *name, unsigned number);
+void fake_vmm_nic_state(const char *name, const struct vmm_nic_state *state);
+
+/* ---- the switch program ---- */
+
+struct object;
+struct fake_switch {
+    char
+        order[16384]; /* what it was told: s0 p0 l0 -p0 -s0 (set, link, remove), since it started */
+    struct port_config ports[PORTS_MAX];
+    struct object *links[PORTS_MAX];
+    unsigned link_count[PORTS_MAX]; /* over all programs */
+    struct capture_start capture;
+    struct object *capture_region;
+};
+struct fake_switch *fake_switch(void);
+struct switch_board *fake_switch_board(void);
+void fake_switch_fault(void);
+
+/* Lets it write @n bytes of a file, of 3 frames with one lost. */
+void fake_switch_capture(const void *bytes, size_t n);

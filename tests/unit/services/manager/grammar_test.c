@@ -1,5 +1,6 @@
 // SOURCES: services/manager/grammar.c services/manager/module_list.c services/manager/words.c
 // SOURCES: services/manager/command_table.c services/manager/utc.c services/manager/cpu_list.c
+// SOURCES: services/manager/argument_accepts.c services/manager/nic_words.c services/manager/vlan_setting.c services/manager/json.c
 // SOURCES: services/manager/completion.c lib/format.c lib/string.c
 #include "services/manager/completion.h"
 #include "tests/unit/test.h"
@@ -94,7 +95,7 @@ TEST(each_kind_of_bad_line_names_column_and_what_is_accepted)
         uint32_t column;
         const char *message, *accepted;
     } bad[] = {
-        { "fly", 1, "unknown word \"fly\"", "help host vm services channel tools event log debug" },
+        { "fly", 1, "unknown word \"fly\"", "help host vm services channel tools switch nic port capture event log debug" },
         { "vm", 3, "a word is missing after vm", "create list show" },
         { "vm fly", 4, "unknown word \"fly\" after vm", "create list show" },
         { "vm li", 4, "unknown word", "create list" },
