@@ -82,6 +82,21 @@ void channel_signal(struct channel *c, unsigned end)
     binding_fire(&c->ends[!end].on_signal);
 }
 
+static bool take_role(struct channel *c, enum channel_role role)
+{
+    uint32_t old = CHANNEL_NEW;
+
+    return __atomic_compare_exchange_n(&c->role, &old, role, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE) ||
+           old == role;
+}
+
+/* Two that are sent over each other at once both fail. */
+enum err channel_nest(struct channel *c, struct channel *sent)
+{
+    return take_role(c, CHANNEL_CARRIER) && take_role(sent, CHANNEL_CARRIED) ? OK : ERR_ARGUMENT;
+}
+
 enum err channel_send(struct channel *c, unsigned end, const struct handle_entry *e)
 {
     struct channel_end *to = &c->ends[!end];

@@ -83,10 +83,10 @@ enum err call_channel_send_handle(struct call *c)
     if (err)
         return err;
     sent.rights &= (uint32_t)c->c;
-    /* a channel in its own queue, or in one that it carries, would keep itself alive */
     if (sent.object->type == OBJECT_CHANNEL)
-        err = ERR_ARGUMENT;
-    else
+        err =
+            channel_nest(SUBJECT_OF(c, channel), container_of(sent.object, struct channel, object));
+    if (!err)
         err = channel_send(SUBJECT_OF(c, channel), c->subject.badge, &sent);
     object_put(sent.object);
     return err;
