@@ -478,11 +478,28 @@ static void finish_turn(struct netvsp *n)
             channel_flush(n->channels[i]);
 }
 
+/* What is taken is always given back to the switch, which else takes us for awake and does not signal
+ * again. What the guest has no room for stays, and the guest's signal brings us back. */
+static void serve_link(struct netvsp *n)
+{
+    struct ring_packet h;
+    bool goes_on;
+
+    do {
+        ring_mask(&n->in, 1);
+        goes_on = netvsp_receive(n) && n->has_link;
+        if (ring_commit(&n->in))
+            n->ops->signal_switch(n->ctx);
+        ring_mask(&n->in, 0);
+        goes_on = goes_on && ring_peek(&n->in, &h) == OK;
+    } while (goes_on);
+}
+
 void netvsp_signalled(struct netvsp *n, struct channel *c)
 {
     serve_channel(n, c);
-    if (n->has_link && n->batch_count)
-        (void)netvsp_receive(n); /* it had waited for room */
+    if (n->has_link && n->waits_for_guest)
+        serve_link(n);
     finish_turn(n);
 }
 
@@ -492,17 +509,7 @@ void netvsp_serve(struct netvsp *n)
 
     if (!n->has_link)
         return;
-    ring_mask(&n->in, 1);
-    for (bool has_room = true, has_more = true; has_room && has_more;) {
-        has_room = netvsp_receive(n);
-        if (ring_commit(&n->in))
-            n->ops->signal_switch(n->ctx);
-        ring_mask(&n->in, 0);
-        struct ring_packet h;
-        has_more = ring_peek(&n->in, &h) == OK;
-        if (has_more && has_room)
-            ring_mask(&n->in, 1);
-    }
+    serve_link(n);
     if (was_stuck) {
         n->is_stuck = false;
         for (uint32_t i = 0; i < NIC_CHANNELS_MAX; i++)

@@ -96,7 +96,8 @@ struct netvsp {
     struct port_send sends[NETVSP_SENDS_MAX];
     uint32_t send_count;
     /* to the guest: */
-    uint32_t link_at; /* elements of the link's next message that were taken */
+    bool waits_for_guest; /* its ring has no room: the link is read on when it has */
+    uint32_t link_at;     /* elements of the link's next message that were taken */
     struct port_received batch[NETVSP_BATCH_MAX];
     uint32_t batch_count;
     bool batch_is_whole; /* it ends with a frame's end */

@@ -303,6 +303,7 @@ bool netvsp_receive(struct netvsp *n)
     struct ring_packet h;
     enum err err;
 
+    n->waits_for_guest = true;
     while ((err = ring_peek(&n->in, &h)) == OK) {
         if (!take_message(n, &h))
             return false;
@@ -312,7 +313,7 @@ bool netvsp_receive(struct netvsp *n)
     if (err == ERR_GUEST) {
         n->strange_count++;
         netvsp_unlink(n); /* the manager will see that nothing goes, or a new switch comes */
-        return true;
     }
-    return flush_batch(n);
+    n->waits_for_guest = !flush_batch(n);
+    return !n->waits_for_guest;
 }
