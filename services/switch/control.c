@@ -99,7 +99,7 @@ static enum err take_message(struct control *k, struct core *c, const struct rin
                              uint32_t *type)
 {
     uint32_t at = ring_payload_offset(packet), bytes = ring_payload_bytes(packet);
-    struct switch_message m;
+    struct switch_message m = { 0 };
     union payload payload;
     enum err err;
 

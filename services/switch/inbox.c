@@ -20,7 +20,7 @@ static enum inbox_step refuse(struct core *c, struct port *p)
 static enum inbox_step send_next(struct core *c, struct port *p)
 {
     struct port_reading *r = &p->reading;
-    struct port_send s;
+    struct port_send s = { 0 };
 
     if (unlikely(ring_read(&p->in, &r->packet, r->at, &s, sizeof(s))))
         return refuse(c, p); /* cannot be: its length was checked */
