@@ -1,6 +1,7 @@
 /* The bytes go straight from where the sender has them into the receiver's slot; the headers come from
  * private memory, so that the receiver gets those that were checked. Nothing behind the frame's end is
- * copied: it would be another frame of the sender's. */
+ * copied: it would be another frame of the sender's. What is rare stays out of line, or its registers
+ * and its stack would cost every frame. */
 #include "services/switch/deliver.h"
 #include "lib/string.h"
 #include "services/switch/copy.h"
@@ -17,7 +18,7 @@ struct piece {
 };
 
 /* Zeros to the next multiple of 8, and to the shortest frame: the slot's old bytes end with it. */
-static uint32_t fill_up(uint8_t *slot, uint32_t bytes, uint32_t least, uint32_t room)
+static inline uint32_t fill_up(uint8_t *slot, uint32_t bytes, uint32_t least, uint32_t room)
 {
     uint32_t end;
 
@@ -29,7 +30,7 @@ static uint32_t fill_up(uint8_t *slot, uint32_t bytes, uint32_t least, uint32_t 
     return least;
 }
 
-static void put_piece(struct port *to, const struct piece *piece)
+static inline void put_piece(struct port *to, const struct piece *piece)
 {
     struct connection *n = &to->connection;
     uint32_t slot = slots_take(&n->slots), bytes = piece->head_bytes + piece->rest_bytes;
@@ -42,8 +43,8 @@ static void put_piece(struct port *to, const struct piece *piece)
     port_put_received(to, &(struct port_received){ slot, bytes, piece->flags, piece->tci, 0 });
 }
 
-static void capture(struct core *c, const struct port *to, const struct piece *piece,
-                    enum drop_reason reason)
+static NOINLINE void capture(struct core *c, const struct port *to, const struct piece *piece,
+                             enum drop_reason reason)
 {
     capture_frame(&c->captures,
                   &(struct capture_frame){
@@ -62,8 +63,8 @@ static void capture(struct core *c, const struct port *to, const struct piece *p
 }
 
 /* Counts what became of one frame on the wire. */
-static void count(struct core *c, struct port *to, const struct piece *whole,
-                  enum drop_reason reason)
+static inline void count(struct core *c, struct port *to, const struct piece *whole,
+                         enum drop_reason reason)
 {
     struct port_counters *n = &to->row->counters;
 
@@ -79,14 +80,14 @@ static void count(struct core *c, struct port *to, const struct piece *whole,
 }
 
 /* Why @slots slots cannot be had, or DROP_NONE. */
-static enum drop_reason reserve(struct port *to, uint32_t slots)
+static inline enum drop_reason reserve(struct port *to, uint32_t slots)
 {
     if (unlikely(to->connection.slots.free_count < slots))
         return DROP_NO_BUFFER;
     return likely(port_has_room(to, slots)) ? DROP_NONE : DROP_RING_FULL;
 }
 
-static void put_one(struct core *c, struct port *to, const struct piece *piece)
+static inline void put_one(struct core *c, struct port *to, const struct piece *piece)
 {
     uint32_t bytes = piece->head_bytes + piece->rest_bytes;
     enum drop_reason reason = DROP_TOO_LARGE;
@@ -98,7 +99,8 @@ static void put_one(struct core *c, struct port *to, const struct piece *piece)
     count(c, to, piece, reason);
 }
 
-static void cut(struct core *c, struct port *to, const struct frame *f, const struct piece *whole)
+static NOINLINE void cut(struct core *c, struct port *to, const struct frame *f,
+                         const struct piece *whole)
 {
     uint32_t n = segment_count(f);
     struct segment s;
@@ -117,7 +119,8 @@ static void cut(struct core *c, struct port *to, const struct frame *f, const st
 }
 
 /* The whole in as many slots as it needs; all but the last are filled. */
-static void put_chain(struct core *c, struct port *to, const struct piece *whole, uint32_t slots)
+static NOINLINE void put_chain(struct core *c, struct port *to, const struct piece *whole,
+                               uint32_t slots)
 {
     uint32_t room = to->connection.room & ~7u, bytes = whole->head_bytes + whole->rest_bytes;
     enum drop_reason reason = reserve(to, slots);

@@ -14,13 +14,11 @@ static enum drop_reason check_source(const struct port *from, const struct frame
     return from->config.flags & PORT_MAY_SPOOF && !(f->head[6] & 1) ? DROP_NONE : DROP_SPOOFED;
 }
 
-static void learn(struct core *c, const struct port *from, const struct frame *f)
+static NOINLINE void learn(struct core *c, const struct port *from, const struct frame *f)
 {
     struct mac_table *t = &core_switch_of(c, from)->macs;
     uint64_t source = frame_mac(f->head + 6);
 
-    if (likely(source == from->mac))
-        return;
     mac_table_learn(t, source, f->vlan, from->index, from->config.learned_max,
                     (uint32_t)(c->now_ns / NS_PER_SECOND));
     from->row->learned_count = t->learned[from->index];
@@ -87,7 +85,7 @@ static bool are_isolated(const struct port *a, const struct port *b)
     return a->config.flags & b->config.flags & PORT_IS_ISOLATED;
 }
 
-static void find_flooded(struct core *c, const struct port *from, const struct frame *f)
+static NOINLINE void find_flooded(struct core *c, const struct port *from, const struct frame *f)
 {
     const struct port_list *members = &core_switch_of(c, from)->members;
 
@@ -131,8 +129,8 @@ static enum drop_reason find_targets(struct core *c, const struct port *from, co
     return c->targets.count ? DROP_NONE : DROP_NO_RECEIVER;
 }
 
-static void capture(struct core *c, const struct port *from, const struct frame *f,
-                    enum drop_reason reason)
+static NOINLINE void capture(struct core *c, const struct port *from, const struct frame *f,
+                             enum drop_reason reason)
 {
     capture_frame(
         &c->captures,
@@ -181,7 +179,7 @@ static void send_known(struct core *c, const struct frame *f)
 }
 
 /* As many copies as the sender's budget has left. Who goes without is another one each time. */
-static void send_flood(struct core *c, struct port *from, const struct frame *f)
+static NOINLINE void send_flood(struct core *c, struct port *from, const struct frame *f)
 {
     struct vswitch *v = core_switch_of(c, from);
     uint32_t wanted = c->targets.count;
@@ -207,7 +205,8 @@ void forward_send(struct core *c, struct port *from, const struct port_send *s)
     n->in_frames++;
     n->in_bytes += s->bytes;
     if (likely(reason == DROP_NONE)) {
-        learn(c, from, &f);
+        if (unlikely(frame_mac(f.head + 6) != from->mac))
+            learn(c, from, &f);
         reason = find_targets(c, from, &f, &is_flood);
     }
     if (unlikely(c->captures.count))

@@ -3,10 +3,7 @@
  * element, so that received frames never hold them up for good. */
 #include "services/switch/port.h"
 
-#define SENT_PACKET_BYTES \
-    (sizeof(struct port_message) + sizeof(struct port_sent) + RING_PACKET_BYTES_MIN)
-
-static void put_batch(struct port *p)
+void port_put_batch(struct port *p)
 {
     struct ring_packet packet = { .type = RING_DATA_INBAND };
     uint32_t bytes =
@@ -19,17 +16,6 @@ static void put_batch(struct port *p)
     p->batch_count = 0;
     if (ring_put_one(&p->out, &packet, &p->batch, bytes))
         p->row->counters.out_drops[DROP_RING_FULL]++; /* never: its room was reserved */
-}
-
-bool port_has_room(struct port *p, uint32_t count)
-{
-    uint32_t bytes;
-
-    if (p->batch_count + count > PORT_BATCH)
-        put_batch(p);
-    bytes = (uint32_t)(sizeof(p->batch.head) + SENT_PACKET_BYTES +
-                       (p->batch_count + count) * sizeof(p->batch.elements[0]));
-    return ring_reserve(&p->out, bytes) == OK;
 }
 
 static bool may_hold(const struct port *p, uint64_t now_ns)
@@ -57,7 +43,7 @@ enum port_flush port_flush(struct port *p, uint64_t now_ns, bool *wants_signal)
 {
     enum port_flush flush = PORT_IS_CLEAN;
 
-    put_batch(p);
+    port_put_batch(p);
     if (p->sent_count && p->out.own_index == p->out.committed_index && may_hold(p, now_ns))
         flush = PORT_HOLDS_SENT;
     else if (p->sent_count)

@@ -64,8 +64,22 @@ static inline bool port_is_up(const struct port *p)
     return p->connection.generation && p->config.flags & PORT_IS_UP;
 }
 
-/* Whether @count more elements find room in the vmm's ring; at most PORT_BATCH. */
-bool port_has_room(struct port *p, uint32_t count) MUST_CHECK;
+#define PORT_SENT_PACKET_BYTES \
+    (sizeof(struct port_message) + sizeof(struct port_sent) + RING_PACKET_BYTES_MIN)
+
+/* Puts the elements that wait into the vmm's ring. */
+void port_put_batch(struct port *p);
+
+/* Whether @count more elements find room in the vmm's ring, and completions beside them; @count is at
+ * most PORT_BATCH. */
+static inline bool port_has_room(struct port *p, uint32_t count)
+{
+    if (unlikely(p->batch_count + count > PORT_BATCH))
+        port_put_batch(p);
+    return ring_reserve(&p->out,
+                        (uint32_t)(sizeof(p->batch.head) + PORT_SENT_PACKET_BYTES +
+                                   (p->batch_count + count) * sizeof(p->batch.elements[0]))) == OK;
+}
 
 /* Names a slot to the vmm, with the next flush; port_has_room() has said yes. */
 static inline void port_put_received(struct port *p, const struct port_received *e)

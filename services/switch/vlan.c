@@ -26,7 +26,7 @@ static bool of_trunk(const struct vlan_policy *p, uint16_t id, uint16_t *vlan)
     return id ? id <= VLAN_ID_MAX && is_allowed(p, id) : p->id || is_allowed(p, 0);
 }
 
-bool vlan_of_frame(const struct vlan_policy *p, const struct vlan_tags *tags, uint16_t *vlan)
+bool vlan_of_tagged_frame(const struct vlan_policy *p, const struct vlan_tags *tags, uint16_t *vlan)
 {
     uint16_t id = tags->count ? tags->tci & TCI_VLAN_ID : 0;
 
@@ -38,7 +38,7 @@ bool vlan_of_frame(const struct vlan_policy *p, const struct vlan_tags *tags, ui
     return !id;
 }
 
-bool vlan_reaches(const struct vlan_policy *p, uint16_t vlan)
+bool vlan_is_carried(const struct vlan_policy *p, uint16_t vlan)
 {
     switch (p->mode) {
     case VLAN_UNTAGGED: return !vlan;

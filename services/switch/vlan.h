@@ -12,12 +12,24 @@ struct vlan_tags {
 /* Whether a policy makes sense: its mode and ids are in range. */
 bool vlan_policy_is_good(const struct vlan_policy *p) MUST_CHECK;
 
-/* The VLAN of a frame with @tags from a port of policy @p. False: DROP_VLAN. */
-bool vlan_of_frame(const struct vlan_policy *p, const struct vlan_tags *tags, uint16_t *vlan)
+/* Of the two below, what ports without VLANs do not need. */
+bool vlan_of_tagged_frame(const struct vlan_policy *p, const struct vlan_tags *tags, uint16_t *vlan)
     MUST_CHECK;
+bool vlan_is_carried(const struct vlan_policy *p, uint16_t vlan) MUST_CHECK;
+
+/* The VLAN of a frame with @tags from a port of policy @p. False: DROP_VLAN. */
+static inline bool vlan_of_frame(const struct vlan_policy *p, const struct vlan_tags *tags,
+                                 uint16_t *vlan)
+{
+    *vlan = 0;
+    return likely(p->mode == VLAN_UNTAGGED && !tags->count) || vlan_of_tagged_frame(p, tags, vlan);
+}
 
 /* Whether frames of @vlan go to a port of policy @p. */
-bool vlan_reaches(const struct vlan_policy *p, uint16_t vlan) MUST_CHECK;
+static inline bool vlan_reaches(const struct vlan_policy *p, uint16_t vlan)
+{
+    return likely(p->mode == VLAN_UNTAGGED) ? !vlan : vlan_is_carried(p, vlan);
+}
 
 /* Whether they go there with a tag. */
 static inline bool vlan_is_tagged(const struct vlan_policy *p, uint16_t vlan)
