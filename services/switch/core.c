@@ -9,7 +9,7 @@
 #include "services/switch/inbox.h"
 #include "services/switch/link.h"
 
-#define TURN_STEPS 64u /* frames, or other messages */
+#define TURN_STEPS 16u /* of a few frames each, or one message */
 
 /* Learned addresses are looked at for their age a part at a time. */
 #define SWEEP_EVERY_NS NS_PER_SECOND

@@ -3,7 +3,7 @@
 #include "services/switch/core.h"
 
 enum inbox_step {
-    INBOX_DONE, /* one message, or one send */
+    INBOX_DONE, /* one message, or a few sends of one */
     INBOX_EMPTY,
     INBOX_BROKEN, /* the ring's rules were broken: the link is to be closed */
 };
