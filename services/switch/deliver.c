@@ -22,6 +22,8 @@ static inline uint32_t fill_up(uint8_t *slot, uint32_t bytes, uint32_t least, ui
 {
     uint32_t end;
 
+    if (likely(bytes >= least && !(bytes & 7)))
+        return bytes;
     least = max(bytes, least);
     end = min((least + 7) & ~7u, room);
 
@@ -92,7 +94,7 @@ static inline void put_one(struct core *c, struct port *to, const struct piece *
     uint32_t bytes = piece->head_bytes + piece->rest_bytes;
     enum drop_reason reason = DROP_TOO_LARGE;
 
-    if (likely(bytes <= min(to->connection.mtu + ETHERNET_HEADER_BYTES, to->connection.room)))
+    if (likely(bytes <= to->connection.longest))
         reason = reserve(to, 1);
     if (likely(reason == DROP_NONE))
         put_piece(to, piece);

@@ -98,33 +98,32 @@ static NOINLINE void find_flooded(struct core *c, const struct port *from, const
     }
 }
 
-/* The port that has the address, or no port: the reason. */
+/* The port that has the address, in *@out; or why it must not get the frame. */
 static enum drop_reason find_known(struct core *c, const struct port *from, const struct frame *f,
-                                   const struct mac_row *known)
+                                   const struct mac_row *known, struct port **out)
 {
-    const struct port *to = &c->ports[known->port];
+    struct port *to = &c->ports[known->port];
 
     if (unlikely(to == from || !vlan_reaches(&to->config.vlan, f->vlan)))
         return DROP_NO_RECEIVER;
     if (unlikely(are_isolated(from, to)))
         return DROP_ISOLATED;
-    c->targets.ports[0] = to->index;
-    c->targets.count = 1;
+    *out = to;
     return DROP_NONE;
 }
 
-/* Fills in the targets. *@is_flood: they cost the sender's budget. */
+/* The one receiver in *@out; or NULL there: it is a flood, to the core's targets. */
 static enum drop_reason find_targets(struct core *c, const struct port *from, const struct frame *f,
-                                     bool *is_flood)
+                                     struct port **out)
 {
     const struct mac_row *known = NULL;
 
-    c->targets.count = 0;
+    *out = NULL;
     if (likely(!frame_is_group(f)))
         known = mac_table_find(&core_switch_of(c, from)->macs, frame_mac(f->head), f->vlan);
-    *is_flood = !known;
     if (likely(known))
-        return find_known(c, from, f, known);
+        return find_known(c, from, f, known, out);
+    c->targets.count = 0;
     find_flooded(c, from, f);
     return c->targets.count ? DROP_NONE : DROP_NO_RECEIVER;
 }
@@ -167,9 +166,8 @@ static enum drop_reason refuses(const struct port *to)
                                                                                    : DROP_FILTERED;
 }
 
-static void send_known(struct core *c, const struct frame *f)
+static void send_known(struct core *c, struct port *to, const struct frame *f)
 {
-    struct port *to = &c->ports[c->targets.ports[0]];
     enum drop_reason reason = refuses(to);
 
     if (likely(reason == DROP_NONE))
@@ -199,7 +197,7 @@ void forward_send(struct core *c, struct port *from, const struct port_send *s)
 {
     struct port_counters *n = &from->row->counters;
     struct frame f;
-    bool is_flood = false;
+    struct port *to = NULL;
     enum drop_reason reason = enter(from, s, &f);
 
     n->in_frames++;
@@ -207,7 +205,7 @@ void forward_send(struct core *c, struct port *from, const struct port_send *s)
     if (likely(reason == DROP_NONE)) {
         if (unlikely(frame_mac(f.head + 6) != from->mac))
             learn(c, from, &f);
-        reason = find_targets(c, from, &f, &is_flood);
+        reason = find_targets(c, from, &f, &to);
     }
     if (unlikely(c->captures.count))
         capture(c, from, &f, reason);
@@ -216,8 +214,8 @@ void forward_send(struct core *c, struct port *from, const struct port_send *s)
         return;
     }
     n->paths[PATH_SWITCH]++;
-    if (likely(!is_flood))
-        send_known(c, &f);
+    if (likely(to))
+        send_known(c, to, &f);
     else
         send_flood(c, from, &f);
 }

@@ -140,6 +140,7 @@ static void connected(struct port *p, uint32_t generation, const struct port_con
     n->frame_offset = m->frame_offset;
     n->room = m->slot_bytes - m->frame_offset;
     n->mtu = p->row->mtu = m->mtu;
+    n->longest = min(m->mtu + ETHERNET_HEADER_BYTES, n->room);
     n->send_bytes = m->send_bytes;
     n->arena_bytes = m->arena_bytes;
     p->row->slot_count = m->slot_count;

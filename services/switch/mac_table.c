@@ -30,7 +30,7 @@ static struct mac_row *bucket(const struct mac_table *t, uint64_t h, unsigned wh
 }
 
 /* The row of @key, or NULL. */
-static struct mac_row *find(const struct mac_table *t, uint64_t key)
+static inline struct mac_row *find(const struct mac_table *t, uint64_t key)
 {
     uint64_t h = hash(t, key);
 
@@ -75,11 +75,17 @@ void mac_table_init(struct mac_table *t, struct mac_row *rows, struct switch_row
     row->learned_count = 0;
 }
 
+/* Out of line: most switches have no trunk, and their look-ups need no stack. */
+static NOINLINE const struct mac_row *find_any_vlan(const struct mac_table *t, uint64_t mac)
+{
+    return t->any_vlan_count ? find(t, key_of(mac, MAC_ANY_VLAN)) : NULL;
+}
+
 const struct mac_row *mac_table_find(const struct mac_table *t, uint64_t mac, uint16_t vlan)
 {
     const struct mac_row *r = find(t, key_of(mac, vlan));
 
-    return r || !t->any_vlan_count ? r : find(t, key_of(mac, MAC_ANY_VLAN));
+    return likely(r) ? r : find_any_vlan(t, mac);
 }
 
 static void forget(struct mac_table *t, struct mac_row *r)

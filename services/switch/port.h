@@ -23,6 +23,7 @@ struct connection {
     uint32_t slot_bytes, frame_offset;
     uint32_t room; /* for a frame in a slot */
     uint32_t mtu;
+    uint32_t longest; /* frame that it can receive */
     uint64_t send_bytes, arena_bytes;
     struct slots slots;
     uint8_t *lent[LENT_COUNT]; /* mapped; the last is our own memory */
