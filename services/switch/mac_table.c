@@ -149,6 +149,17 @@ void mac_table_learn(struct mac_table *t, uint64_t mac, uint16_t vlan, uint16_t 
         r->seen_s = now_s;
 }
 
+/* What others have taught of @mac: a row of one VLAN would hide a static one of any. */
+static void forget_learned(struct mac_table *t, uint64_t mac)
+{
+    for (uint32_t i = 0; i < MAC_ROWS; i++) {
+        struct mac_row *r = &t->rows[i];
+
+        if (r->flags & MAC_IS_USED && !(r->flags & MAC_IS_STATIC) && row_key(r) << 16 == mac << 16)
+            forget(t, r);
+    }
+}
+
 enum err mac_table_set_static(struct mac_table *t, uint64_t mac, uint16_t vlan, uint16_t port)
 {
     uint64_t key = key_of(mac, vlan);
@@ -162,6 +173,7 @@ enum err mac_table_set_static(struct mac_table *t, uint64_t mac, uint16_t vlan, 
         return ERR_FULL;
     if (r->flags & MAC_IS_USED)
         forget(t, r);
+    forget_learned(t, mac);
     fill(r, key, port, MAC_IS_STATIC, 0);
     t->any_vlan_count += vlan == MAC_ANY_VLAN;
     return OK;

@@ -63,6 +63,19 @@ TEST(a_static_address_of_any_vlan_is_found_in_each)
     EXPECT_EQ(table.any_vlan_count, 0);
 }
 
+TEST(a_static_address_of_any_vlan_takes_the_place_of_learned_ones)
+{
+    fresh();
+    mac_table_learn(&table, 1, 5, 4, 16, 1);
+    mac_table_learn(&table, 1, 6, 4, 16, 1);
+    mac_table_learn(&table, 2, 6, 4, 16, 1);
+    EXPECT_EQ(mac_table_set_static(&table, 1, MAC_ANY_VLAN, 3), OK);
+    EXPECT_EQ(port_of(1, 5), 3);
+    EXPECT_EQ(port_of(1, 6), 3);
+    EXPECT_EQ(port_of(2, 6), 4);
+    EXPECT_EQ(row.learned_count, 1);
+}
+
 TEST(a_port_teaches_no_more_than_its_bound)
 {
     fresh();
