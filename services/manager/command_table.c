@@ -243,7 +243,7 @@ const struct command command_table[] = {
       "Lists the addresses of a running guest; with adapter= those of one adapter, or sets them.",
       "list of `{address, family}`; with `adapter` `{adapter, address, netmask, gateway, dns, dhcp}`",
       { EXISTING_VM,
-        { "adapter", VALUE_STRING, 0, NULL, "the adapter's GUID, as channel list shows it" },
+        { "adapter", VALUE_STRING, 0, NULL, "a port such as web/nic0, or the adapter's GUID" },
         { "address", VALUE_STRING, 0, NULL, "addresses to set, with ; between them" },
         { "netmask", VALUE_STRING, 0, NULL, "one for each address" },
         { "gateway", VALUE_STRING, 0, NULL, "gateways" },

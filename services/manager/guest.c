@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "services/manager/event.h"
 #include "services/manager/host.h"
+#include "services/manager/network.h"
 #include "services/manager/vmm.h"
 #include "services/rt/log.h"
 #include "services/rt/sys.h"
@@ -290,6 +291,8 @@ enum err guest_send_services(const struct vm *vm)
 void guests_send_time(void)
 {
     struct vmm_time m = { .utc_base_ns = host_utc_base_ns() };
+
+    network_send_time();
 
     for (unsigned i = 0; i < VM_COUNT_MAX; i++) {
         const struct vm *vm = vm_at(i);

@@ -20,5 +20,5 @@ bool guest_status(struct json *j, const struct vm *vm);
 /* After services enable or disable: tells the vmm. */
 enum err guest_send_services(const struct vm *vm) MUST_CHECK;
 
-/* After host set time=: tells every vmm. */
+/* After host set time=: tells every vmm, and the switch. */
 void guests_send_time(void);

@@ -4,6 +4,7 @@
 #include "lib/string.h"
 #include "services/manager/commands.h"
 #include "services/manager/guest.h"
+#include "services/manager/network.h"
 #include "services/manager/vmm.h"
 #include "services/rt/startup.h"
 #include "services/rt/sys.h"
@@ -180,12 +181,15 @@ static void ip(struct request *r, struct vm *vm, const struct command_line *c)
                                                      : QUERY_IP_GET);
 
     if (!adapter->is_set && changes) {
-        answer_error(r, ERROR_USAGE, NULL, "adapter=: see channel list", "adapter= is missing");
+        answer_error(r, ERROR_USAGE, NULL, "adapter=: see nic list", "adapter= is missing");
         return;
     }
-    if (adapter->is_set && !take_guid(adapter, q->key)) {
-        answer_error(r, ERROR_USAGE, adapter, "a GUID: see channel list", "\"%.60s\" is no GUID",
-                     adapter->text);
+    const struct port *p = port_find(adapter->text);
+    if (p && port_vm(p) == vm) {
+        nic_id_text(&p->settings.instance_id, q->key);
+    } else if (adapter->is_set && !take_guid(adapter, q->key)) {
+        answer_error(r, ERROR_USAGE, adapter, "a port or a GUID: see nic list",
+                     "\"%.60s\" is no adapter", adapter->text);
         return;
     }
     if (changes && !put_adapter(c, q->value, sizeof(q->value))) {

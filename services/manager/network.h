@@ -173,5 +173,8 @@ bool network_take_nic_state(struct vm *vm, const struct vmm_nic_state *state);
 /* The queue of handles to @vm's vmm is in the middle of a NIC's. */
 bool network_is_sending(const struct vm *vm);
 
+/* After host set time=: captures take their times from it. */
+void network_send_time(void);
+
 /* The program has ended, or begins anew: all is to be told again. */
 void network_program_ended(void);

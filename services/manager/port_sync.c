@@ -397,14 +397,19 @@ static enum err sync_switch(struct network_switch *s)
     return err;
 }
 
+void network_send_time(void)
+{
+    for (unsigned i = 0; i < SWITCHES_MAX; i++)
+        network()->switches[i].needs_set = network()->switches[i].is_used;
+}
+
 void network_program_ended(void)
 {
     struct network *n = network();
 
-    for (unsigned i = 0; i < SWITCHES_MAX; i++) {
-        n->switches[i].needs_set = n->switches[i].is_used;
+    network_send_time();
+    for (unsigned i = 0; i < SWITCHES_MAX; i++)
         n->switches[i].needs_remove = 0;
-    }
     for (unsigned i = 0; i < PORTS_MAX; i++) {
         struct port *p = &n->ports[i];
 
@@ -427,14 +432,13 @@ uint64_t network_pump(uint64_t now)
 {
     struct network *n = network();
     bool has_more = false;
-    enum err err = OK;
 
     if (n->program.phase == SWITCH_NONE)
         return DEADLINE_NEVER; /* there never was a switch */
     uint64_t next = switch_program_pump(now);
     for (unsigned i = 0; i < SWITCHES_MAX && switch_program_is_up(); i++)
         if (n->switches[i].is_used ? n->switches[i].needs_set : n->switches[i].needs_remove)
-            has_more |= (err = sync_switch(&n->switches[i])) != OK;
+            has_more |= sync_switch(&n->switches[i]) != OK;
     for (unsigned leaving = 1; leaving != UINT32_MAX; leaving--)
         for (unsigned i = 0; i < PORTS_MAX; i++)
             if (n->ports[i].state == (leaving ? PORT_LEAVING : PORT_WANTED))

@@ -95,7 +95,8 @@ TEST(each_kind_of_bad_line_names_column_and_what_is_accepted)
         uint32_t column;
         const char *message, *accepted;
     } bad[] = {
-        { "fly", 1, "unknown word \"fly\"", "help host vm services channel tools switch nic port capture event log debug" },
+        { "fly", 1, "unknown word \"fly\"",
+          "help host vm services channel tools switch nic port capture event log debug" },
         { "vm", 3, "a word is missing after vm", "create list show" },
         { "vm fly", 4, "unknown word \"fly\" after vm", "create list show" },
         { "vm li", 4, "unknown word", "create list" },

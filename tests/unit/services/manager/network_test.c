@@ -594,6 +594,25 @@ TEST(there_are_at_most_4_captures_and_a_death_ends_them)
     EXPECT_OF(good("capture start web/nic0"));
 }
 
+TEST(adapters_are_named_by_their_ports)
+{
+    char id[NIC_ID_TEXT_BYTES];
+
+    EXPECT_OF(running());
+    EXPECT_HAS(fake_ask("vm ip web adapter=db/nic0"), "is no adapter");
+    fake_control("@1 vm ip web adapter=web/nic0\n");
+    nic_id_text(&network()->ports[0].settings.instance_id, id);
+    EXPECT_EQ(fake_vmm_query("web")->query.kind, QUERY_IP_GET);
+    EXPECT_STR(fake_vmm_query("web")->query.key, id);
+}
+
+TEST(the_switch_learns_the_time)
+{
+    EXPECT_OF(with_switch());
+    EXPECT_OF(good("host set time=2030-01-02T03:04:05Z"));
+    EXPECT_STR(fake_switch()->order, "s0 s0 ");
+}
+
 TEST(the_configuration_makes_networks)
 {
     fake_boot("switch create lan\n" CREATE "\nnic add web switch=lan vlan=7\nvm start web\n");
