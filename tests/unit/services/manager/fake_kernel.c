@@ -506,7 +506,7 @@ enum err sys_process_create(const struct process_create *p, handle_t *out)
     enter();
     struct object *b = find(p->budget, BUDGET);
     if (!strcmp(p->program, "switch") && fake.has_no_switch)
-        return ERR_NOT_FOUND;
+        return ERR_ARGUMENT;
     struct object *o = b ? make(PROCESS, b, KIB(256), 0) : NULL;
     if (!o)
         return ERR_MEMORY;

@@ -136,7 +136,7 @@ TEST(without_its_program_no_switch_is_made)
     unsigned handles = fake_handle_count();
 
     fake.has_no_switch = true;
-    EXPECT_HAS(fake_ask("switch create lan"), "the switch program cannot be started: not-found");
+    EXPECT_HAS(fake_ask("switch create lan"), "the switch program cannot be started: argument");
     EXPECT_HAS(fake_ask("switch list"), "\"result\":[]");
     EXPECT_EQ(fake_budget_used(), used);
     EXPECT_EQ(fake_handle_count(), handles);
