@@ -74,7 +74,7 @@ const struct event_kind event_catalogue[EVENT_ID_COUNT] = {
                           "None needed." },
     [EVENT_NIC_REMOVED] = { "nic-removed", SEVERITY_INFO, "`nic remove` is done.", "None needed." },
     [EVENT_NIC_NOT_LINKED] = { "nic-not-linked", SEVERITY_WARNING,
-                               "There is not enough memory for a NIC: its VM runs without it.",
+                               "A NIC could not be joined to its switch, mostly for want of memory: its VM runs without it.",
                                "Make room (`vm delete`, `vm forget`, `capture delete`); it is tried "
                                "again every second." },
     [EVENT_PORT_CONNECTED] = { "port-connected", SEVERITY_INFO,

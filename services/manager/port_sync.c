@@ -152,7 +152,7 @@ static enum err make_link(struct port *p)
     l->switch_end = ends[0];
     l->vmm_end = ends[1];
     l->epoch++;
-    l->is_wanted = l->has_failed = 0;
+    l->is_wanted = 0;
     l->phase = LINK_MADE;
     return OK;
 }
@@ -172,7 +172,7 @@ static enum err link_switch(struct port *p)
             return err;
         l->is_handed = 1;
     }
-    l->is_handed = 0;
+    l->is_handed = l->has_failed = 0;
     l->phase = LINK_TO_VMM;
     enum err err = switch_send(PORT_LINK, &m, sizeof(m));
     drop(&l->switch_end);
@@ -239,6 +239,8 @@ static enum err sync_link(struct port *p, struct vm *vm)
         err = link_switch(p);
     if (!err && l->phase == LINK_TO_VMM && (is_half_sent(p) || !network_is_sending(vm)))
         err = link_vmm(p, vm);
+    if (err && err != ERR_FULL && !l->has_failed)
+        link_failed(p, err);
     return err;
 }
 
