@@ -40,6 +40,9 @@ vmm_SRCS     := $(call freestanding,services/vmm) $(call freestanding,services/v
                 $(call freestanding,services/vmm/devices) $(call freestanding,services/vmm/vmbus) \
                 $(call freestanding,services/vmm/vsp)
 switch_SRCS  := $(call freestanding,services/switch)
+BASE_manager := 0x400000
+BASE_vmm     := 0x800000
+BASE_switch  := 0xc00000
 # of the multiboot payload: align modules, tell memory; and: the header has addresses
 MULTIBOOT_FLAGS_elf := 0x00003
 MULTIBOOT_FLAGS_bin := 0x10003
@@ -112,7 +115,7 @@ endef
 define program_rule
 $(BUILD)/$(1)/$(2).elf: $$(call objects,$(BUILD)/$(1)/program,$$($(2)_SRCS) $(RT_SRCS) $(LIB_SRCS)) services/rt/program.lds
 	@echo link $$@
-	$$(Q)$$(CC) $(LDFLAGS) -Wl,--gc-sections -T services/rt/program.lds -o $$@ $$(filter %.o,$$^)
+	$$(Q)$$(CC) $(LDFLAGS) -Wl,--gc-sections -Wl,--defsym=PROGRAM_BASE=$(BASE_$(2)) -T services/rt/program.lds -o $$@ $$(filter %.o,$$^)
 
 endef
 $(foreach b,$(BUILDS),$(eval $(call build_rules,$(b))))

@@ -214,6 +214,7 @@ static void record(struct vcpu *v)
 
     v->exits[e->kind]++;
     t->t_ns = rdtsc();
+    v->guest_ticks += t->t_ns;
     t->rip = v->virt.rip;
     t->kind = e->kind;
     t->code = e->code;
@@ -230,6 +231,7 @@ static void run_fast(struct vcpu *v)
     do {
         if (unlikely(v->attention & VCPU_ATTEND_INTERRUPT))
             deliver_interrupt(v);
+        v->guest_ticks -= rdtsc(); /* record() adds the end */
         virt_run(&v->virt);
         record(v);
     } while (exit_handle_fast(v));
@@ -437,11 +439,21 @@ enum err vcpu_pin(struct vcpu *v, uint64_t cpu)
     return OK;
 }
 
+static uint64_t guest_ns(const struct vcpu *v)
+{
+    uint64_t ticks = __atomic_load_n(&v->guest_ticks, __ATOMIC_RELAXED);
+
+    if (ticks >> 63) /* it is in guest mode at this moment */
+        ticks += rdtsc();
+    return multiply_shift32(ticks, host_clock.ns_per_tick_32);
+}
+
 void vcpu_get_info(const struct vcpu *v, struct vcpu_info *out)
 {
     memcpy(out->exits, v->exits, sizeof(out->exits));
     memcpy(out->trace, v->trace, sizeof(out->trace));
     out->trace_total = v->trace_total;
+    out->guest_ns = guest_ns(v);
     out->activity = v->activity;
     out->is_xapic = vlapic_is_x(&v->hv.lapic);
     out->is_running = v->is_running;

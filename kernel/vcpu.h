@@ -47,6 +47,7 @@ struct vcpu {
     struct hv_vcpu hv;
     uint64_t exits[EXIT_KIND_COUNT];
     uint64_t trace_total;
+    uint64_t guest_ticks; /* TSC ticks in guest mode; while it is there, less when that began */
     struct vcpu_trace trace[VCPU_TRACE_COUNT]; /* t_ns holds the TSC */
 };
 

@@ -241,6 +241,7 @@ struct vcpu_trace {
 struct vcpu_info {
     uint64_t exits[EXIT_KIND_COUNT];
     uint64_t trace_total;                      /* exits since creation */
+    uint64_t guest_ns;                         /* in guest mode */
     struct vcpu_trace trace[VCPU_TRACE_COUNT]; /* entry n of the exits is at n % VCPU_TRACE_COUNT */
     uint32_t activity;                         /* enum vcpu_activity */
     uint32_t is_xapic;                         /* its local APIC is in xAPIC mode */

@@ -52,6 +52,7 @@ void vm_vcpus(struct json *j, const struct vm *vm)
             json_field_number(j, "pinned_cpu", info->pinned_cpu);
         else
             json_field_null(j, "pinned_cpu");
+        json_field_number(j, "guest_ns", info ? info->guest_ns : 0);
         exits(j, info);
         json_object_end(j);
     }
