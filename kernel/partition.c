@@ -75,6 +75,7 @@ void partition_destroy(struct object *o)
             object_put(&p->vcpus[i]->object);
         }
     binding_clear(&p->on_slot_free);
+    binding_clear(&p->on_halt);
     hv_partition_destroy(&p->hv, o->budget);
     for (uint64_t i = 0; p->blocks && i < p->populated; i++)
         block_give(o->budget, p->blocks[i]);

@@ -31,6 +31,8 @@ struct partition {
     uint32_t vcpu_count;                     /* constant once they run */
     struct port *ports[PARTITION_PORTS_MAX]; /* sched lock */
     struct binding on_slot_free;             /* a message slot that the vmm found taken */
+    struct binding on_halt;                  /* a vCPU has halted, */
+    bool is_halt_awaited;                    /* and somebody asked; sched lock */
     struct hv_partition hv;
 };
 

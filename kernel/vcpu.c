@@ -263,8 +263,13 @@ static bool is_awake(const struct vcpu *v)
 static void sleep(struct vcpu *v)
 {
     struct thread *t = thread_current();
+    struct partition *p = v->partition;
 
     spin_lock(&sched_lock);
+    if (p->is_halt_awaited && !is_awake(v)) {
+        p->is_halt_awaited = false;
+        binding_fire_locked(&p->on_halt);
+    }
     while (!t->is_dying && !(v->attention & ATTEND_ALWAYS) && !is_awake(v))
         sched_block_locked();
     if (v->activity != VCPU_WAITS_FOR_SIPI && is_awake(v))

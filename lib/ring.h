@@ -221,13 +221,13 @@ static inline enum err ring_put_one(struct ring *r, const struct ring_packet *he
     struct ring_part part = { bytes, n };
     struct ring_packet h = *header;
 
-    if (unlikely(n % 8 || n > RING_PACKET_BYTES_MAX - sizeof(h) || h.offset8 ||
+    if (unlikely(n % 8 || n > RING_PACKET_BYTES_MAX - sizeof(h) || h.offset8 > n / 8 + 2 ||
                  r->known <= needed || needed > r->data_bytes - r->own_index))
         return ring_put(r, header, &part, 1);
     uint8_t *at = r->data + r->own_index;
     const uint64_t trailer = (uint64_t)r->own_index << 32;
 
-    h.offset8 = 2;
+    h.offset8 = h.offset8 ? h.offset8 : 2;
     h.len8 = (uint16_t)((n + sizeof(h)) / 8);
     __builtin_memcpy(at, &h, sizeof(h));
     ring_copy(at + sizeof(h), bytes, n);

@@ -40,7 +40,9 @@ static struct binding *binding_of(struct call *c, uint64_t event)
         return event == BIND_INTERRUPT ? &SUBJECT_OF(c, interrupt)->on_raise : NULL;
     case OBJECT_PORT: return event == BIND_PORT ? &SUBJECT_OF(c, port)->on_arrival : NULL;
     case OBJECT_PARTITION:
-        return event == BIND_SLOT_FREE ? &SUBJECT_OF(c, partition)->on_slot_free : NULL;
+        return event == BIND_SLOT_FREE ? &SUBJECT_OF(c, partition)->on_slot_free
+               : event == BIND_HALT    ? &SUBJECT_OF(c, partition)->on_halt
+                                       : NULL;
     default: return NULL;
     }
 }

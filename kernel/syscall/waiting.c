@@ -1,6 +1,8 @@
 /* Signals, timers and channels. */
+#include "arch/x86/tsc.h"
 #include "kernel/budget.h"
 #include "kernel/channel.h"
+#include "kernel/partition.h"
 #include "kernel/signal.h"
 #include "kernel/syscall/call.h"
 #include "kernel/timer_object.h"
@@ -21,7 +23,16 @@ enum err call_signal_raise(struct call *c)
 
 enum err call_signal_wait(struct call *c)
 {
-    return signal_wait(SUBJECT_OF(c, signal), c->b, &c->value);
+    struct partition *p = process_current()->partition;
+    uint64_t now;
+
+    if (!c->c)
+        return signal_wait(SUBJECT_OF(c, signal), c->b, &c->value);
+    now = clock_ns();
+    if (c->c != SIGNAL_WAIT_HALT || !p || c->b > UINT64_MAX - now)
+        return ERR_ARGUMENT;
+    __atomic_store_n(&p->is_halt_awaited, true, __ATOMIC_RELAXED);
+    return signal_wait(SUBJECT_OF(c, signal), now + c->b, &c->value);
 }
 
 enum err call_timer_create(struct call *c)

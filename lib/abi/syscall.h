@@ -33,7 +33,9 @@ enum syscall {
     SYS_THREAD_CREATE,       /* (entry, stack top, argument) -> h, in the caller's process */
     SYS_SIGNAL_CREATE,       /* (budget h) -> h */
     SYS_SIGNAL_RAISE,        /* (h, bits) */
-    SYS_SIGNAL_WAIT,         /* (h, deadline ns or DEADLINE_NEVER) -> the bits, now cleared */
+    SYS_SIGNAL_WAIT,         /* (h, deadline ns or DEADLINE_NEVER, 0) -> the bits, now cleared; or
+                                (h, ns from now, SIGNAL_WAIT_HALT): while it waits, the first vCPU of
+                                the caller's partition that halts raises BIND_HALT */
     SYS_TIMER_CREATE,        /* (budget h) -> h: bind BIND_TIMER to hear it */
     SYS_TIMER_SET,           /* (h, deadline ns or DEADLINE_NEVER) */
     SYS_CHANNEL_CREATE,      /* (budget h, data bytes each way, handle_t out[2]) */
@@ -80,9 +82,10 @@ enum syscall {
     SYS_COUNT,
 };
 
-#define DEADLINE_NEVER UINT64_MAX
-#define PORT_SPANS     0x100u
-#define PORT_DIRECT    0x200u
+#define DEADLINE_NEVER   UINT64_MAX
+#define SIGNAL_WAIT_HALT 1u
+#define PORT_SPANS       0x100u
+#define PORT_DIRECT      0x200u
 
 /* Rights of a handle. */
 #define RIGHT_READ     0x01u /* map for reading */
@@ -107,6 +110,7 @@ enum bind_event {
     BIND_INTERRUPT,    /* interrupt: raised; SYS_INTERRUPT_ACK to hear the next */
     BIND_PORT,         /* port: a message or an event has come */
     BIND_SLOT_FREE,    /* partition: a message slot that was taken is free */
+    BIND_HALT,         /* partition: a vCPU has halted; only when a SIGNAL_WAIT_HALT asked for it */
 };
 
 /* ---- what a program finds when it starts, mapped read-only at STARTUP_VA ---- */

@@ -171,6 +171,14 @@ enum err sys_signal_wait(handle_t h, uint64_t deadline_ns, uint64_t *bits)
     return r.err;
 }
 
+enum err sys_signal_wait_halt(handle_t h, uint64_t ns, uint64_t *bits)
+{
+    struct sys_result r = call(SYS_SIGNAL_WAIT, h, ns, SIGNAL_WAIT_HALT, 0);
+
+    *bits = r.err == OK ? r.value : 0;
+    return r.err;
+}
+
 enum err sys_timer_create(handle_t budget, handle_t *out)
 {
     return call_handle(call(SYS_TIMER_CREATE, budget, 0, 0, 0), out);

@@ -43,6 +43,8 @@ enum err sys_signal_create(handle_t budget, handle_t *out) MUST_CHECK;
 enum err sys_signal_raise(handle_t h, uint64_t bits);
 /* OK with *bits != 0, or ERR_TIMED_OUT with *bits = 0. */
 enum err sys_signal_wait(handle_t h, uint64_t deadline_ns, uint64_t *bits);
+/* For @ns at most; while it waits, the first vCPU that halts raises what is bound to BIND_HALT. */
+enum err sys_signal_wait_halt(handle_t h, uint64_t ns, uint64_t *bits);
 enum err sys_timer_create(handle_t budget, handle_t *out) MUST_CHECK;
 enum err sys_timer_set(handle_t h, uint64_t deadline_ns) MUST_CHECK;
 

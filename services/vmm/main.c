@@ -51,16 +51,18 @@ static void report_failure(enum err err, struct loader_failure *why)
 
 static void serve_forever(bool is_built)
 {
-    const uint64_t others = ~0ull >> (64 - WAKE_EVENTS) & ~WAKE_NICS_MASK;
+    const uint64_t nics = WAKE_NICS_MASK | 1ull << WAKE_HALT;
+    const uint64_t others = ~0ull >> (64 - WAKE_EVENTS) & ~nics;
     uint64_t bits = others, deadline = DEADLINE_NEVER;
+    bool is_polling = false;
     unsigned turn = 0;
 
     for (;;) {
-        bool has_others = bits & others || !bits || ++turn == EVENTS_PER_TURN;
+        bool has_others = bits & others || (!bits && !is_polling) || ++turn == EVENTS_PER_TURN;
 
         if (is_built)
             vmbus_serve(&vmbus, bits);
-        if (is_built && bits & WAKE_NICS_MASK)
+        if (is_built && bits & nics)
             nics_serve(&services.nics, bits);
         if (has_others) {
             control_serve(&control, &machine, &services);
@@ -68,7 +70,11 @@ static void serve_forever(bool is_built)
         }
         if (is_built && (has_others || services.needs_plan || services.nics.is_dirty))
             deadline = services_serve(&services);
-        sys_signal_wait(machine.wake, deadline, &bits);
+        is_polling = is_built && nics_poll(&services.nics, bits);
+        if (is_polling)
+            sys_signal_wait_halt(machine.wake, NIC_POLL_NS, &bits);
+        else
+            sys_signal_wait(machine.wake, deadline, &bits);
         bench_port_woken(&machine, bits);
     }
 }

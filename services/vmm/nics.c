@@ -205,12 +205,15 @@ static enum err make(struct nic *nic, const struct vmm_nic *config)
 
 enum err nics_init(struct nics *ns, struct machine *m, struct vmbus *v, struct control *c)
 {
+    enum err err = sys_bind(m->partition, BIND_HALT, m->wake, WAKE_HALT);
+
     *ns = (struct nics){ .machine = m, .vmbus = v, .control = c };
+    if (err)
+        return err;
     for (uint32_t i = 0; i < VMM_NICS_MAX; i++) {
         struct nic *nic = &ns->nics[i];
         const struct vmm_nic *config = &m->config->nics[i];
         bool is_present = config->flags & NIC_IS_PRESENT && config->number == i;
-        enum err err;
 
         nic->nics = ns;
         nic->device.ops = &device_ops;
@@ -316,6 +319,34 @@ void nics_serve(struct nics *ns, uint64_t bits)
         if (nic->device.channel && nic->device.channel->is_broken)
             server_check(&ns->vmbus->server, &nic->device);
     }
+}
+
+/* A guest that halts has written all that it will for now; one that runs on is looked at again. */
+static bool poll(struct nic *nic, uint64_t bits)
+{
+    struct netvsp *n = nic->netvsp;
+    bool has_halted = bits & 1ull << WAKE_HALT, has_some = netvsp_poll(n);
+
+    if (nic->device.channel && nic->device.channel->is_broken)
+        server_check(&nic->nics->vmbus->server, &nic->device);
+    for (uint32_t i = 0; i < n->channel_limit; i++)
+        if (n->channels[i] && n->channels[i]->has_more) { /* after all else that waits */
+            sys_signal_raise(nic->nics->machine->wake, 1ull << (WAKE_NICS + n->config.number));
+            return true;
+        }
+    if (has_halted || (!bits && !has_some))
+        return netvsp_rest(n);
+    return n->is_polled;
+}
+
+bool nics_poll(struct nics *ns, uint64_t bits)
+{
+    bool is_polled = false;
+
+    for (uint32_t i = 0; i < VMM_NICS_MAX; i++)
+        if (ns->nics[i].netvsp && ns->nics[i].netvsp->is_polled)
+            is_polled |= poll(&ns->nics[i], bits);
+    return is_polled;
 }
 
 void nics_tell(struct nics *ns)

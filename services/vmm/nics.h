@@ -8,6 +8,8 @@
 /* Bits of machine.wake, one for each NIC: the switch has signalled. */
 #define WAKE_NICS      12u
 #define WAKE_NICS_MASK (((1ull << VMM_NICS_MAX) - 1) << WAKE_NICS)
+#define WAKE_HALT      20u              /* a vCPU has halted while NICs were polled */
+#define NIC_POLL_NS    (50 * NS_PER_US) /* at the latest, while the guest runs on */
 
 struct nics;
 
@@ -38,6 +40,9 @@ enum err nics_init(struct nics *ns, struct machine *m, struct vmbus *v, struct c
 
 /* What @bits of machine.wake say about links. */
 void nics_serve(struct nics *ns, uint64_t bits);
+/* Looks at the NICs whose guest was asked not to signal; @bits: what has come. True: there still are
+ * some, so wait with sys_signal_wait_halt(). */
+bool nics_poll(struct nics *ns, uint64_t bits);
 /* Tells the manager what has changed. */
 void nics_tell(struct nics *ns);
 

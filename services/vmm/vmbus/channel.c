@@ -4,15 +4,8 @@ enum err channel_put(struct channel *c, uint16_t type, uint16_t flags, uint64_t 
                      const struct ring_part *parts, unsigned count)
 {
     struct ring_packet h = { .type = type, .flags = flags, .transaction = transaction };
-
-    return channel_put_packet(c, &h, parts, count);
-}
-
-enum err channel_put_packet(struct channel *c, const struct ring_packet *h,
-                            const struct ring_part *parts, unsigned count)
-{
     enum err err =
-        c->is_broken || c->state != CHANNEL_OPEN ? ERR_GUEST : ring_put(&c->out, h, parts, count);
+        c->is_broken || c->state != CHANNEL_OPEN ? ERR_GUEST : ring_put(&c->out, &h, parts, count);
 
     if (err == ERR_GUEST)
         c->is_broken = true;
@@ -55,6 +48,29 @@ enum err channel_receive(struct channel *c, struct ring_packet *h, void *to, uin
     if (!err)
         channel_take(c, h, to, capacity, n);
     return err;
+}
+
+void channel_pause(struct channel *c)
+{
+    struct ring_packet h;
+
+    if (c->is_broken)
+        return;
+    if (ring_commit(&c->in)) {
+        c->signals_out++;
+        c->signal(c);
+    }
+    c->has_more = !c->turn && ring_peek(&c->in, &h) != ERR_EMPTY;
+}
+
+bool channel_rest(struct channel *c)
+{
+    struct ring_packet h;
+
+    if (c->is_broken)
+        return false;
+    ring_mask(&c->in, 0);
+    return ring_peek(&c->in, &h) != ERR_EMPTY;
 }
 
 bool channel_done(struct channel *c)

@@ -60,9 +60,9 @@ struct channel {
  * when there is. ERR_ARGUMENT: too long for the ring. ERR_GUEST: the ring is broken. */
 enum err channel_put(struct channel *c, uint16_t type, uint16_t flags, uint64_t transaction,
                      const struct ring_part *parts, unsigned count) MUST_CHECK;
-/* The same for a packet whose first parts belong to its header (ring_put()). */
-enum err channel_put_packet(struct channel *c, const struct ring_packet *h,
-                            const struct ring_part *parts, unsigned count) MUST_CHECK;
+/* The same for a packet of one piece, of which the first bytes may belong to its header (ring_put()). */
+static inline enum err channel_put_flat(struct channel *c, const struct ring_packet *h,
+                                        const void *bytes, uint32_t n) MUST_CHECK;
 static inline enum err channel_put_one(struct channel *c, uint16_t type, uint64_t transaction,
                                        const void *bytes, uint32_t n) MUST_CHECK;
 
@@ -97,6 +97,12 @@ enum err channel_receive(struct channel *c, struct ring_packet *h, void *to, uin
 #define CHANNEL_TURN_MAX 256u
 void channel_begin(struct channel *c);
 bool channel_done(struct channel *c) MUST_CHECK;
+
+/* Gives back the room of what was taken, as channel_done(), but still asks the guest not to signal: who
+ * calls it looks again, and lets the guest signal with channel_rest() when there is nothing for long.
+ * That is true when there is more. */
+void channel_pause(struct channel *c);
+bool channel_rest(struct channel *c) MUST_CHECK;
 
 static inline enum err channel_note(struct channel *c, enum err err)
 {
@@ -133,15 +139,22 @@ static inline void channel_skip(struct channel *c, const struct ring_packet *h)
     ring_advance(&c->in, h);
 }
 
-static inline enum err channel_put_one(struct channel *c, uint16_t type, uint64_t transaction,
-                                       const void *bytes, uint32_t n)
+static inline enum err channel_put_flat(struct channel *c, const struct ring_packet *h,
+                                        const void *bytes, uint32_t n)
 {
-    struct ring_packet h = { .type = type, .transaction = transaction };
-    enum err err = channel_note(c, ring_put_one(&c->out, &h, bytes, n));
+    enum err err = channel_note(c, ring_put_one(&c->out, h, bytes, n));
 
     if (err)
         return err;
     c->packets_out++;
     c->bytes_out += n;
     return OK;
+}
+
+static inline enum err channel_put_one(struct channel *c, uint16_t type, uint64_t transaction,
+                                       const void *bytes, uint32_t n)
+{
+    struct ring_packet h = { .type = type, .transaction = transaction };
+
+    return channel_put_flat(c, &h, bytes, n);
 }

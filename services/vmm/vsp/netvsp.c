@@ -10,16 +10,15 @@
 
 /* ---- the switch ---- */
 
-enum err netvsp_send_message(struct netvsp *n, uint16_t type, uint32_t count, const void *payload,
-                             uint32_t bytes)
+enum err netvsp_send_message(struct netvsp *n, uint16_t type, uint32_t count,
+                             struct port_message *head, uint32_t bytes)
 {
-    struct port_message m = { type, (uint16_t)count, n->generation };
     struct ring_packet h = { .type = RING_DATA_INBAND };
-    struct ring_part parts[] = { { &m, sizeof(m) }, { payload, bytes } };
 
     if (!n->has_link)
         return ERR_STATE;
-    return ring_put(&n->out, &h, parts, bytes ? 2 : 1);
+    *head = (struct port_message){ type, (uint16_t)count, n->generation };
+    return ring_put_one(&n->out, &h, head, (uint32_t)sizeof(*head) + bytes);
 }
 
 static void publish(struct netvsp *n)
@@ -30,29 +29,35 @@ static void publish(struct netvsp *n)
 
 static void send_filter(struct netvsp *n)
 {
-    struct port_filter f = { .takes = rndis_takes(&n->rndis) };
+    struct {
+        struct port_message head;
+        struct port_filter f;
+    } m = { .f.takes = rndis_takes(&n->rndis) };
 
-    if (n->is_connected && netvsp_send_message(n, PORT_FILTER, 1, &f, sizeof(f)) == ERR_FULL)
+    if (n->is_connected && netvsp_send_message(n, PORT_FILTER, 1, &m.head, sizeof(m.f)) == ERR_FULL)
         n->must_tell |= NETVSP_TELL_FILTER;
 }
 
 /* The views are handed over first; the message says what they are. */
 static void connect(struct netvsp *n)
 {
-    struct port_connect c = {
-        .send_bytes = n->buffer_bytes[NETVSP_SEND],
-        .receive_bytes = n->buffer_bytes[NETVSP_RECEIVE],
-        .arena_bytes = NETVSP_ARENA_BYTES,
-        .slot_bytes = n->slots.bytes,
-        .slot_count = n->slots.count,
-        .frame_offset = NETVSP_FRAME_OFFSET,
-        .mtu = n->rndis.mtu,
-    };
+    struct {
+        struct port_message head;
+        struct port_connect c;
+    } m = { .c = {
+                .send_bytes = n->buffer_bytes[NETVSP_SEND],
+                .receive_bytes = n->buffer_bytes[NETVSP_RECEIVE],
+                .arena_bytes = NETVSP_ARENA_BYTES,
+                .slot_bytes = n->slots.bytes,
+                .slot_count = n->slots.count,
+                .frame_offset = NETVSP_FRAME_OFFSET,
+                .mtu = n->rndis.mtu,
+            } };
 
     if (!n->has_link || n->is_connected || n->state != NIC_READY)
         return;
     n->generation++;
-    if (n->ops->hand_over(n->ctx) || netvsp_send_message(n, PORT_CONNECT, 1, &c, sizeof(c)))
+    if (n->ops->hand_over(n->ctx) || netvsp_send_message(n, PORT_CONNECT, 1, &m.head, sizeof(m.c)))
         return; /* the next link will do */
     n->is_connected = true;
     n->slots.has_some_here = true;
@@ -64,11 +69,13 @@ static void connect(struct netvsp *n)
 /* What the switch had of the old buffers or the old link is here again; what was in flight is lost. */
 static void disconnect(struct netvsp *n)
 {
-    if (n->is_connected && netvsp_send_message(n, PORT_DISCONNECT, 0, NULL, 0) == OK)
+    struct port_message m;
+
+    if (n->is_connected && netvsp_send_message(n, PORT_DISCONNECT, 0, &m, 0) == OK)
         publish(n);
     n->is_connected = false;
     n->link_at = 0;
-    n->return_count = n->send_count = 0;
+    n->return_count = n->returned_slots = n->send_count = 0;
     netvsp_drop_batch(n);
     netvsp_drop_flight(n);
     for (uint32_t i = 0; i < n->slots.count; i++)
@@ -453,27 +460,33 @@ static enum err take_packet(struct netvsp *n, struct channel *c)
     }
 }
 
-static void serve_channel(struct netvsp *n, struct channel *c)
+/* True: there was something. */
+static bool serve_channel(struct netvsp *n, struct channel *c)
 {
+    uint32_t turn = c->turn;
     enum err err;
 
     channel_begin(c);
     do {
-        do {
-            err = take_packet(n, c);
-        } while (!err);
-        n->is_stuck |= err == ERR_FULL;
-    } while (!channel_done(c) && err != ERR_FULL);
+        err = take_packet(n, c);
+    } while (!err);
+    n->is_stuck |= err == ERR_FULL;
+    n->is_polled = true;
+    channel_pause(c);
+    return c->turn != turn;
 }
 
+/* Slots go back with the next sends, or when the switch may need them: nobody is woken for a few. */
 static void finish_turn(struct netvsp *n)
 {
+    if (n->send_count || n->return_count > NETVSP_RETURNS_MAX / 2 ||
+        n->returned_slots > n->slots.count / 4)
+        netvsp_flush_returns(n);
     netvsp_flush_sends(n);
-    netvsp_flush_returns(n);
     publish(n);
     netvsp_complete(n);
     tell_waiting(n);
-    for (uint32_t i = 0; i < NIC_CHANNELS_MAX; i++)
+    for (uint32_t i = 0; i < n->channel_limit; i++)
         if (n->channels[i])
             channel_flush(n->channels[i]);
 }
@@ -503,23 +516,57 @@ void netvsp_signalled(struct netvsp *n, struct channel *c)
     finish_turn(n);
 }
 
+bool netvsp_poll(struct netvsp *n)
+{
+    bool has_some = false;
+
+    for (uint32_t i = 0; i < n->channel_limit; i++) {
+        struct channel *c = n->channels[i];
+
+        if (!c || c->is_broken)
+            continue;
+        c->turn = CHANNEL_TURN_MAX;
+        has_some |= serve_channel(n, c);
+    }
+    if (n->has_link && n->waits_for_guest)
+        serve_link(n);
+    if (has_some)
+        finish_turn(n);
+    return has_some;
+}
+
+bool netvsp_rest(struct netvsp *n)
+{
+    bool has_more = false;
+
+    for (uint32_t i = 0; i < n->channel_limit; i++)
+        if (n->channels[i])
+            has_more |= channel_rest(n->channels[i]);
+    n->is_polled = has_more;
+    return has_more;
+}
+
+/* A guest that is given frames will soon give back their slots, and may answer them. */
+static void expect_answers(struct netvsp *n)
+{
+    for (uint32_t i = 0; i < n->channel_limit; i++)
+        if (n->channels[i] && !n->channels[i]->is_broken)
+            channel_begin(n->channels[i]);
+    n->is_polled = true;
+}
+
 void netvsp_serve(struct netvsp *n)
 {
-    bool was_stuck = n->is_stuck;
-
     if (!n->has_link)
         return;
     serve_link(n);
-    if (was_stuck) {
+    if (n->is_stuck) {
         n->is_stuck = false;
-        for (uint32_t i = 0; i < NIC_CHANNELS_MAX; i++)
-            if (n->channels[i] && !n->channels[i]->is_broken) {
-                n->channels[i]->turn = CHANNEL_TURN_MAX;
-                serve_channel(n, n->channels[i]);
-            }
+        netvsp_poll(n);
     }
     if (n->slots.has_some_here)
         netvsp_give_slots(n);
+    expect_answers(n);
     finish_turn(n);
 }
 

@@ -81,6 +81,7 @@ struct netvsp {
     struct netvsp_slots slots;
     uint8_t must_tell; /* NETVSP_TELL_*: to the guest, as soon as there is room */
     bool is_stuck;     /* packets wait for the switch or for room */
+    bool is_polled;    /* the guest is asked not to signal: see netvsp_poll() */
     uint64_t dropped_sends, strange_count;
     /* the link: */
     struct ring in, out;
@@ -93,7 +94,10 @@ struct netvsp {
     /* from the guest: */
     struct netvsp_flight flight[NETVSP_FLIGHT_MAX];
     uint32_t flight_first, flight_count;
-    struct port_send sends[NETVSP_SENDS_MAX];
+    struct {
+        struct port_message head;
+        struct port_send sends[NETVSP_SENDS_MAX];
+    } send_message;
     uint32_t send_count;
     /* to the guest: */
     bool waits_for_guest; /* its ring has no room: the link is read on when it has */
@@ -102,8 +106,11 @@ struct netvsp {
     uint32_t batch_count;
     bool batch_is_whole; /* it ends with a frame's end */
     struct channel *batch_channel;
-    struct port_slots returns[NETVSP_RETURNS_MAX];
-    uint32_t return_count;
+    struct {
+        struct port_message head;
+        struct port_slots slots[NETVSP_RETURNS_MAX];
+    } return_message;
+    uint32_t return_count, returned_slots; /* elements, and the slots in them */
 };
 
 #define NETVSP_TELL_LINK   1u
@@ -129,6 +136,12 @@ enum err netvsp_link(struct netvsp *n, void *at, uint8_t *arena, uint32_t epoch)
 void netvsp_unlink(struct netvsp *n);
 /* The switch has signalled: takes what came, and goes on with what waited. */
 void netvsp_serve(struct netvsp *n);
+
+/* After a signal of the guest, or frames for it, more is likely to come soon: the guest is asked not to
+ * signal (is_polled), and these are called until nothing comes any more. netvsp_poll() takes what is
+ * there: true, there was something. netvsp_rest() lets the guest signal again: true, there is more. */
+bool netvsp_poll(struct netvsp *n);
+bool netvsp_rest(struct netvsp *n) MUST_CHECK;
 
 void netvsp_state(const struct netvsp *n, struct vmm_nic_state *out);
 
@@ -165,5 +178,6 @@ enum err netvsp_open_stream(struct netvsp *n, struct channel *c, const struct ri
 enum err netvsp_read_stream(struct netvsp *n, const struct netvsp_stream *s, uint32_t from,
                             void *to, uint32_t bytes) MUST_CHECK;
 
-enum err netvsp_send_message(struct netvsp *n, uint16_t type, uint32_t count, const void *payload,
-                             uint32_t bytes) MUST_CHECK; /* to the switch; netvsp.c */
+/* To the switch: @count elements, @bytes long, behind @head, which is filled in. (netvsp.c) */
+enum err netvsp_send_message(struct netvsp *n, uint16_t type, uint32_t count,
+                             struct port_message *head, uint32_t bytes) MUST_CHECK;

@@ -16,15 +16,16 @@ static uint8_t *slot_at(const struct netvsp *n, uint32_t slot)
 void netvsp_flush_returns(struct netvsp *n)
 {
     if (n->return_count && n->is_connected &&
-        netvsp_send_message(n, PORT_RETURN, n->return_count, n->returns,
+        netvsp_send_message(n, PORT_RETURN, n->return_count, &n->return_message.head,
                             n->return_count * (uint32_t)sizeof(struct port_slots)) == OK)
-        n->return_count = 0;
+        n->return_count = n->returned_slots = 0;
 }
 
 /* To the switch, or, if that has no room for the word, it stays here until it has. */
 static void give_slot(struct netvsp *n, uint32_t slot)
 {
-    struct port_slots *last = n->return_count ? &n->returns[n->return_count - 1] : NULL;
+    struct port_slots *slots = n->return_message.slots;
+    struct port_slots *last = n->return_count ? &slots[n->return_count - 1] : NULL;
 
     if (!n->is_connected || slot < NETVSP_CONTROL_SLOTS) {
         n->slots.place[slot] = SLOT_HERE;
@@ -32,6 +33,7 @@ static void give_slot(struct netvsp *n, uint32_t slot)
     }
     if (last && last->first + last->count == slot) {
         last->count++;
+        n->returned_slots++;
         n->slots.place[slot] = SLOT_AT_SWITCH;
         return;
     }
@@ -42,7 +44,8 @@ static void give_slot(struct netvsp *n, uint32_t slot)
         n->slots.has_some_here = true;
         return;
     }
-    n->returns[n->return_count++] = (struct port_slots){ slot, 1 };
+    slots[n->return_count++] = (struct port_slots){ slot, 1 };
+    n->returned_slots++;
     n->slots.place[slot] = SLOT_AT_SWITCH;
 }
 
@@ -132,29 +135,35 @@ static void write_head(const struct netvsp *n, const struct port_received *e, bo
 
 /* ---- packets to the guest ---- */
 
-static enum err put_packet(struct channel *c, uint32_t first_slot, const struct xfer_range *ranges,
-                           uint32_t count, uint32_t channel_type)
+/* One piece: struct xfer_pages, the ranges, the NVSP message. */
+static struct {
+    struct xfer_pages pages;
+    struct xfer_range ranges[NETVSP_BATCH_MAX + NVSP_MESSAGE_BYTES / sizeof(struct xfer_range)];
+} packet; /* one service thread */
+
+/* Of the first @count of packet.ranges. */
+static enum err put_packet(struct channel *c, uint32_t first_slot, uint32_t count,
+                           uint32_t channel_type)
 {
     const struct nvsp_message m = { .type = NVSP_SEND_RNDIS_PACKET,
                                     .rndis = { channel_type, NVSP_NO_SECTION, 0 } };
-    const struct xfer_pages pages = { .page_set = NVSP_RECEIVE_BUFFER_ID, .count = count };
+    const uint32_t head =
+        (uint32_t)sizeof(packet.pages) + count * (uint32_t)sizeof(packet.ranges[0]);
     const struct ring_packet h = {
         .type = RING_XFER_PAGES,
         .flags = RING_FLAG_WANTS_COMPLETION,
-        .offset8 = (uint16_t)((sizeof(h) + sizeof(pages)) / 8 + count),
+        .offset8 = (uint16_t)((sizeof(h) + head) / 8),
         .transaction = first_slot,
     };
-    const struct ring_part parts[] = { { &pages, sizeof(pages) },
-                                       { ranges, count * sizeof(*ranges) },
-                                       { &m, sizeof(m) } };
 
-    return channel_put_packet(c, &h, parts, 3);
+    packet.pages = (struct xfer_pages){ .page_set = NVSP_RECEIVE_BUFFER_ID, .count = count };
+    __builtin_memcpy(&packet.ranges[count], &m, sizeof(m));
+    return channel_put_flat(c, &h, &packet, head + (uint32_t)sizeof(m));
 }
 
 enum err netvsp_tell(struct netvsp *n, const void *message, uint32_t bytes)
 {
     uint32_t slot = 0;
-    struct xfer_range range;
     enum err err;
 
     while (slot < NETVSP_CONTROL_SLOTS && slot < n->slots.count &&
@@ -164,8 +173,8 @@ enum err netvsp_tell(struct netvsp *n, const void *message, uint32_t bytes)
         bytes > n->slots.bytes)
         return ERR_FULL;
     ring_copy(slot_at(n, slot), message, bytes);
-    range = (struct xfer_range){ bytes, slot * n->slots.bytes };
-    err = put_packet(n->channels[0], slot, &range, 1, NVSP_CHANNEL_CONTROL);
+    packet.ranges[0] = (struct xfer_range){ bytes, slot * n->slots.bytes };
+    err = put_packet(n->channels[0], slot, 1, NVSP_CHANNEL_CONTROL);
     if (err)
         return err;
     n->slots.place[slot] = SLOT_AT_GUEST_FIRST;
@@ -195,15 +204,14 @@ static void hand_to_guest(struct netvsp *n)
 /* False: the guest's ring has no room. */
 static bool flush_batch(struct netvsp *n)
 {
-    static struct xfer_range ranges[NETVSP_BATCH_MAX]; /* one service thread */
     enum err err;
 
     if (!n->batch_count || !n->batch_is_whole)
         return true;
     for (uint32_t i = 0; i < n->batch_count; i++)
-        ranges[i] = (struct xfer_range){ NETVSP_FRAME_OFFSET + n->batch[i].bytes,
-                                         n->batch[i].slot * n->slots.bytes };
-    err = put_packet(n->batch_channel, n->batch[0].slot, ranges, n->batch_count, NVSP_CHANNEL_DATA);
+        packet.ranges[i] = (struct xfer_range){ NETVSP_FRAME_OFFSET + n->batch[i].bytes,
+                                                n->batch[i].slot * n->slots.bytes };
+    err = put_packet(n->batch_channel, n->batch[0].slot, n->batch_count, NVSP_CHANNEL_DATA);
     if (err == ERR_FULL)
         return false;
     if (err)

@@ -146,7 +146,7 @@ static void arena_take(struct netvsp *n, uint32_t at, uint32_t bytes, uint32_t t
 /* A frame that cannot be is named all the same, with no bytes, so that it is counted as dropped. */
 static struct port_send *add_send(struct netvsp *n, const struct channel *c)
 {
-    struct port_send *s = &n->sends[n->send_count++];
+    struct port_send *s = &n->send_message.sends[n->send_count++];
 
     *s = (struct port_send){ .queue = c->subchannel };
     return s;
@@ -246,7 +246,7 @@ void netvsp_flush_sends(struct netvsp *n)
 
     if (!count)
         return;
-    if (netvsp_send_message(n, PORT_SEND, count, n->sends,
+    if (netvsp_send_message(n, PORT_SEND, count, &n->send_message.head,
                             count * (uint32_t)sizeof(struct port_send)))
         n->is_stuck = true; /* the switch says when it has room */
     else
