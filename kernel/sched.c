@@ -327,16 +327,18 @@ static void timeout_fire(struct timer *timer)
     sched_wake_locked(container_of(timer, struct thread, timeout));
 }
 
+/* A timeout that did not come stays armed: the next wait is often for the same, and waking a thread for
+ * nothing is allowed. */
 void sched_block_until_locked(uint64_t deadline, const uint64_t *word)
 {
     struct thread *t = thread_current();
 
     while (!*(volatile const uint64_t *)word && !t->is_dying && rdtsc() < deadline) {
         t->timeout.fire = timeout_fire;
-        timer_arm_locked(&t->timeout, deadline);
+        if (!heap_holds(&t->timeout.node) || t->timeout.node.key != deadline)
+            timer_arm_locked(&t->timeout, deadline);
         sched_block_locked();
     }
-    timer_cancel_locked(&t->timeout);
 }
 
 void sched_yield(void)
@@ -369,6 +371,7 @@ void sched_exit_locked(void)
     struct thread *t = thread_current();
 
     sched_charge_locked(t->cpu);
+    timer_cancel_locked(&t->timeout);
     t->state = THREAD_DEAD;
     t->group->ready_count--;
     reaper_add_thread_locked(t);

@@ -266,12 +266,13 @@ static void sleep(struct vcpu *v)
     struct partition *p = v->partition;
 
     spin_lock(&sched_lock);
-    if (p->is_halt_awaited && !is_awake(v)) {
-        p->is_halt_awaited = false;
-        binding_fire_locked(&p->on_halt);
-    }
-    while (!t->is_dying && !(v->attention & ATTEND_ALWAYS) && !is_awake(v))
+    while (!t->is_dying && !(v->attention & ATTEND_ALWAYS) && !is_awake(v)) {
+        if (p->is_halt_awaited) {
+            p->is_halt_awaited = false;
+            binding_fire_locked(&p->on_halt);
+        }
         sched_block_locked();
+    }
     if (v->activity != VCPU_WAITS_FOR_SIPI && is_awake(v))
         v->activity = VCPU_ACTIVE;
     spin_unlock(&sched_lock);

@@ -1,6 +1,7 @@
 /* The virtual switch: takes up the board, tells the manager that it runs, then serves the manager and
  * the ports on one thread. */
 #include "lib/x86/asm.h"
+#include "services/rt/clock.h"
 #include "services/rt/log.h"
 #include "services/rt/startup.h"
 #include "services/rt/sys.h"
@@ -45,11 +46,11 @@ static NORETURN void serve_forever(handle_t signal)
         uint64_t deadline;
 
         if (bits & 1ull << WAKE_CONTROL) {
-            core_begin(&core, sys_clock());
+            core_begin(&core, clock_now());
             control_serve(&control, &core);
             core_end(&core);
         }
-        deadline = core_round(&core, bits, sys_clock());
+        deadline = core_round(&core, bits, clock_now());
         sys_signal_wait(signal, deadline, &bits);
     }
 }
@@ -57,7 +58,10 @@ static NORETURN void serve_forever(handle_t signal)
 void program_main(void)
 {
     handle_t signal;
-    enum err err = sys_signal_create(startup_handle(SWITCH_GRANT_BUDGET), &signal);
+    enum err err;
+
+    clock_open();
+    err = sys_signal_create(startup_handle(SWITCH_GRANT_BUDGET), &signal);
 
     if (!err)
         err = open_board(signal);

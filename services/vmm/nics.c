@@ -199,6 +199,7 @@ static enum err make(struct nic *nic, const struct vmm_nic *config)
         netvsp_set(nic->netvsp, config);
     }
     nic->device.instance_id = config->instance_id;
+    ns->limit = max(ns->limit, config->number + 1);
     nic->is_dirty = ns->is_dirty = true;
     return OK;
 }
@@ -343,7 +344,7 @@ bool nics_poll(struct nics *ns, uint64_t bits)
 {
     bool is_polled = false;
 
-    for (uint32_t i = 0; i < VMM_NICS_MAX; i++)
+    for (uint32_t i = 0; i < ns->limit; i++)
         if (ns->nics[i].netvsp && ns->nics[i].netvsp->is_polled)
             is_polled |= poll(&ns->nics[i], bits);
     return is_polled;

@@ -30,7 +30,8 @@ struct nics {
     struct machine *machine;
     struct vmbus *vmbus;
     struct control *control;
-    bool is_dirty; /* one of them is */
+    uint32_t limit; /* no NIC was ever there from this number on */
+    bool is_dirty;  /* one of them is */
     struct nic nics[VMM_NICS_MAX];
 };
 

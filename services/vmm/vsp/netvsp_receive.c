@@ -83,6 +83,7 @@ struct head {
     uint32_t infos[(NETVSP_FRAME_OFFSET - 44) / 4];
 };
 static_assert(sizeof(struct head) == NETVSP_FRAME_OFFSET, "the frame follows the head");
+static_assert(offsetof(struct head, infos) == 44, "per-packet information follows the fields");
 
 static void add_info(struct head *h, uint32_t type, uint32_t v)
 {
@@ -107,17 +108,20 @@ static uint32_t tag_info(uint16_t tci)
     return (uint32_t)tci >> 13 | (tci >> 12 & 1u) << 3 | (tci & TCI_VLAN_ID) << 4;
 }
 
-/* @is_first: of its frame; those behind it have nothing to say but that. */
+/* @is_first: of its frame; those behind it have nothing to say but that. Only what has a meaning is
+ * written: what lies between it and the frame is the guest's own. */
 static void write_head(const struct netvsp *n, const struct port_received *e, bool is_first)
 {
+    static struct head h = {
+        .h.type = RNDIS_PACKET,
+        .p.data_offset = NETVSP_FRAME_OFFSET - sizeof(struct rndis_head),
+    }; /* one service thread; the rest stays 0 */
     const uint16_t sums = PORT_RECEIVED_TCP_OK | PORT_RECEIVED_UDP_OK | PORT_RECEIVED_IP_OK;
     const bool has_more = e->flags & PORT_RECEIVED_MORE;
-    struct head h = {
-        .h = { RNDIS_PACKET, NETVSP_FRAME_OFFSET + e->bytes },
-        .p = { .data_offset = NETVSP_FRAME_OFFSET - sizeof(struct rndis_head),
-               .data_bytes = e->bytes },
-    };
 
+    h.h.bytes = NETVSP_FRAME_OFFSET + e->bytes;
+    h.p.data_bytes = e->bytes;
+    h.p.info_bytes = 0;
     if (is_first && e->flags & PORT_RECEIVED_HAS_TAG)
         add_info(&h, RNDIS_INFO_TAG, tag_info(e->tci));
     if (is_first && e->flags & sums)
@@ -128,9 +132,8 @@ static void write_head(const struct netvsp *n, const struct port_received *e, bo
 
         add_info(&h, RNDIS_INFO_PACKET, PACKET_INFO_VERSION | flags << 8);
     }
-    if (h.p.info_bytes)
-        h.p.info_offset = sizeof(struct rndis_packet);
-    ring_copy(slot_at(n, e->slot), &h, sizeof(h));
+    h.p.info_offset = h.p.info_bytes ? sizeof(struct rndis_packet) : 0;
+    ring_copy(slot_at(n, e->slot), &h, (offsetof(struct head, infos) + h.p.info_bytes + 7) & ~7ul);
 }
 
 /* ---- packets to the guest ---- */
