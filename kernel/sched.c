@@ -327,8 +327,9 @@ static void timeout_fire(struct timer *timer)
     sched_wake_locked(container_of(timer, struct thread, timeout));
 }
 
-/* A timeout that did not come stays armed: the next wait is often for the same, and waking a thread for
- * nothing is allowed. */
+/* A timeout that did not come and is far off stays armed: the next wait is often for the same, and
+ * waking a thread for nothing is allowed. One that would come soon costs its interrupt. */
+#define SOON_NS NS_PER_MS
 void sched_block_until_locked(uint64_t deadline, const uint64_t *word)
 {
     struct thread *t = thread_current();
@@ -339,6 +340,9 @@ void sched_block_until_locked(uint64_t deadline, const uint64_t *word)
             timer_arm_locked(&t->timeout, deadline);
         sched_block_locked();
     }
+    if (heap_holds(&t->timeout.node) &&
+        t->timeout.node.key - t->cpu->run_start_tsc < host_clock.tsc_hz / (NS_PER_SECOND / SOON_NS))
+        timer_cancel_locked(&t->timeout);
 }
 
 void sched_yield(void)

@@ -155,8 +155,10 @@ static uint64_t flush_all(struct core *c)
 /* Returns when to sweep again. */
 static uint64_t sweep(struct core *c)
 {
-    bool is_due = c->now_ns >= c->sweep_ns, has_learned = false;
+    bool has_learned = false;
 
+    if (c->now_ns < c->sweep_ns) /* what was learned since is not old */
+        return c->sweep_again_ns;
     for (unsigned i = 0; i < SWITCHES_MAX; i++) {
         struct vswitch *v = &c->switches[i];
         uint64_t age = v->config.ageing_ns;
@@ -164,12 +166,12 @@ static uint64_t sweep(struct core *c)
         if (!v->is_set || !age || !v->macs.row->learned_count)
             continue;
         has_learned = true;
-        if (is_due && c->now_ns > age)
+        if (c->now_ns > age)
             mac_table_sweep(&v->macs, SWEEP_ROWS, (uint32_t)((c->now_ns - age) / NS_PER_SECOND));
     }
-    if (is_due)
-        c->sweep_ns = c->now_ns + SWEEP_EVERY_NS;
-    return has_learned ? c->sweep_ns : DEADLINE_NEVER;
+    c->sweep_ns = c->now_ns + SWEEP_EVERY_NS;
+    c->sweep_again_ns = has_learned ? c->sweep_ns : DEADLINE_NEVER;
+    return c->sweep_again_ns;
 }
 
 uint64_t core_round(struct core *c, uint64_t bits, uint64_t now_ns)

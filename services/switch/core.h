@@ -34,6 +34,7 @@ struct core {
     handle_t budget, signal;
     uint64_t seed; /* of the address tables' hashes */
     uint64_t now_ns, sweep_ns;
+    uint64_t sweep_again_ns; /* or DEADLINE_NEVER: nothing was learned when it was last looked */
     struct vswitch switches[SWITCHES_MAX];
     struct port ports[PORTS_MAX];
     struct drr drr;

@@ -22,6 +22,7 @@ static NOINLINE void learn(struct core *c, const struct port *from, const struct
     mac_table_learn(t, source, f->vlan, from->index, from->config.learned_max,
                     (uint32_t)(c->now_ns / NS_PER_SECOND));
     from->row->learned_count = t->learned[from->index];
+    c->sweep_again_ns = min(c->sweep_again_ns, c->sweep_ns);
 }
 
 /* Where the bytes of @s lie; NULL: they lie nowhere. */
