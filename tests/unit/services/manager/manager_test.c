@@ -310,7 +310,7 @@ TEST(vcpus_are_listed_each_and_their_exits_added_up)
     EXPECT_EQ(fake_vmm_config("web")->cpu_count, 3);
     EXPECT_HAS(
         fake_ask("vm vcpus web"),
-        "[{\"index\":0,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":40,");
+        "[{\"index\":0,\"state\":\"created\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"guest_ns\":0,\"exit_count\":40,");
     EXPECT_HAS(fake_ask("vm start web"), "\"vcpus\":[{\"id\":0,\"is_halted\":false},"
                                          "{\"id\":1,\"is_halted\":true},"
                                          "{\"id\":2,\"is_halted\":false}]");
@@ -319,17 +319,17 @@ TEST(vcpus_are_listed_each_and_their_exits_added_up)
     const char *list = fake_ask("vm vcpus web");
     EXPECT_HAS(
         list,
-        "[{\"index\":0,\"state\":\"running\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":40,\"exits\":{\"cpuid\":3,");
+        "[{\"index\":0,\"state\":\"running\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"guest_ns\":0,\"exit_count\":40,\"exits\":{\"cpuid\":3,");
     EXPECT_HAS(
         list,
-        "{\"index\":1,\"state\":\"halted\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":41,");
+        "{\"index\":1,\"state\":\"halted\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"guest_ns\":0,\"exit_count\":41,");
     EXPECT_HAS(list, "{\"index\":2,\"state\":\"running\",");
     EXPECT_HAS(fake_ask("vm pause web"), "\"ok\":true");
     EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":1,\"state\":\"paused\",");
     EXPECT_HAS(fake_ask("vm poweroff web"), "\"ok\":true");
     EXPECT_HAS(
         fake_ask("vm vcpus web"),
-        "{\"index\":2,\"state\":\"off\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"exit_count\":0,");
+        "{\"index\":2,\"state\":\"off\",\"apic\":\"x2apic\",\"host_cpu\":0,\"pinned_cpu\":null,\"guest_ns\":0,\"exit_count\":0,");
     EXPECT_HAS(fake_ask("vm show web"), "\"io\":123,");
     EXPECT_HAS(fake_ask("vm vcpus nope"), "not-found");
 }
@@ -498,7 +498,7 @@ TEST(a_vm_with_64_vcpus_can_be_shown)
     EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":63,");
     EXPECT_HAS(fake_ask("vm show web"), "{\"id\":63,");
     fake_type("vm vcpus web\r");
-    EXPECT_HAS(fake_console_output(), "index  state    apic    host cpu  pinned cpu  exit count");
+    EXPECT_HAS(fake_console_output(), "index  state    apic    host cpu  pinned cpu  guest  exit count");
 }
 
 TEST(a_crash_shows_the_last_exits_of_the_vcpu_that_crashed)
