@@ -316,7 +316,8 @@ void nics_serve(struct nics *ns, uint64_t bits)
 
         if (nic->link == HANDLE_NONE)
             continue;
-        netvsp_serve(nic->netvsp);
+        if (netvsp_serve(nic->netvsp))
+            sys_signal_raise(ns->machine->wake, 1ull << (WAKE_NICS + nic->netvsp->config.number));
         if (nic->device.channel && nic->device.channel->is_broken)
             server_check(&ns->vmbus->server, &nic->device);
     }

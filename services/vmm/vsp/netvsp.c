@@ -207,6 +207,17 @@ static void tell_table(struct netvsp *n)
         n->must_tell &= (uint8_t)~NETVSP_TELL_TABLE;
 }
 
+static uint32_t control_slots_here(const struct netvsp *n)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < min(NETVSP_CONTROL_SLOTS, n->slots.count); i++)
+        count += n->slots.place[i] == SLOT_HERE;
+    return count;
+}
+
+/* Half of our slots are for answers: a guest's question lies in its ring before the packets that give
+ * back the slots of what we told it meanwhile. */
 static void tell_waiting(struct netvsp *n)
 {
     uint8_t out[RNDIS_ANSWER_BYTES_MAX];
@@ -220,7 +231,7 @@ static void tell_waiting(struct netvsp *n)
     }
     if (n->must_tell & NETVSP_TELL_TABLE)
         tell_table(n);
-    if (!n->rndis.is_initialized)
+    if (!n->rndis.is_initialized || control_slots_here(n) <= NETVSP_CONTROL_SLOTS / 2)
         return;
     if (n->must_tell & NETVSP_TELL_SPEED) {
         bytes = rndis_indicate_speed(&n->rndis, out);
@@ -396,14 +407,6 @@ static void rndis_message(struct netvsp *n, struct channel *c, const struct ring
 
 /* ---- packets ---- */
 
-static bool has_control_slot(const struct netvsp *n)
-{
-    for (uint32_t i = 0; i < NETVSP_CONTROL_SLOTS && i < n->slots.count; i++)
-        if (n->slots.place[i] == SLOT_HERE)
-            return true;
-    return !n->slots.count;
-}
-
 /* ERR_FULL: it stays in the ring until there is room for what comes of it. */
 static enum err take_message(struct netvsp *n, struct channel *c, const struct ring_packet *h)
 {
@@ -420,7 +423,7 @@ static enum err take_message(struct netvsp *n, struct channel *c, const struct r
     err = channel_reserve(c, ANSWERS_BYTES);
     if (!err && c->subchannel)
         err = ERR_GUEST; /* control belongs on the primary channel */
-    if (!err && !has_control_slot(n))
+    if (!err && n->slots.count && !control_slots_here(n))
         err = ERR_FULL;
     if (err == ERR_GUEST)
         strange(n, c);
@@ -555,10 +558,20 @@ static void expect_answers(struct netvsp *n)
     n->is_polled = true;
 }
 
-void netvsp_serve(struct netvsp *n)
+/* Of what a turn has left: a guest whose ring was not empty does not signal again. */
+static bool has_more(const struct netvsp *n)
+{
+    bool is_there = false;
+
+    for (uint32_t i = 0; i < n->channel_limit; i++)
+        is_there |= n->channels[i] && !n->channels[i]->is_broken && n->channels[i]->has_more;
+    return is_there;
+}
+
+bool netvsp_serve(struct netvsp *n)
 {
     if (!n->has_link)
-        return;
+        return false;
     serve_link(n);
     if (n->is_stuck) {
         n->is_stuck = false;
@@ -568,6 +581,7 @@ void netvsp_serve(struct netvsp *n)
         netvsp_give_slots(n);
     expect_answers(n);
     finish_turn(n);
+    return has_more(n);
 }
 
 /* ---- channels ---- */
@@ -604,6 +618,10 @@ void netvsp_closed(struct netvsp *n, struct channel *c)
         rndis_reset(&n->rndis);
         n->rndis.nvsp_version = 0;
         n->state = c->is_broken ? NIC_BROKEN : NIC_OFFERED;
+    }
+    if (n->has_link && n->waits_for_guest) { /* its ring was the full one, maybe */
+        serve_link(n);
+        finish_turn(n);
     }
     n->ops->changed(n->ctx);
 }

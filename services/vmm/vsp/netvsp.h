@@ -134,8 +134,9 @@ void netvsp_gpadl_gone(struct netvsp *n, uint32_t gpadl);
  * older one is dropped. ERR_GUEST: an index in it is wrong; then there is no link. */
 enum err netvsp_link(struct netvsp *n, void *at, uint8_t *arena, uint32_t epoch) MUST_CHECK;
 void netvsp_unlink(struct netvsp *n);
-/* The switch has signalled: takes what came, and goes on with what waited. */
-void netvsp_serve(struct netvsp *n);
+/* The switch has signalled: takes what came, and goes on with what waited. True: it has had its turn,
+ * and there is more: again, after other work. */
+bool netvsp_serve(struct netvsp *n) MUST_CHECK;
 
 /* After a signal of the guest, or frames for it, more is likely to come soon: the guest is asked not to
  * signal (is_polled), and these are called until nothing comes any more. netvsp_poll() takes what is
