@@ -140,6 +140,13 @@ static void signal_switch(void *ctx)
     sys_channel_signal(nic->link);
 }
 
+static void serve_later(void *ctx)
+{
+    const struct nic *nic = ctx;
+
+    sys_signal_raise(nic->nics->machine->wake, 1ull << (WAKE_NICS + nic->netvsp->config.number));
+}
+
 static void changed(void *ctx)
 {
     struct nic *nic = ctx;
@@ -156,6 +163,7 @@ static const struct netvsp_ops ops = {
     .read = read,
     .add_channels = add_channels,
     .signal_switch = signal_switch,
+    .serve_later = serve_later,
     .changed = changed,
 };
 
@@ -314,10 +322,9 @@ void nics_serve(struct nics *ns, uint64_t bits)
     for (bits = (bits & WAKE_NICS_MASK) >> WAKE_NICS; bits; bits &= bits - 1) {
         struct nic *nic = &ns->nics[__builtin_ctzll(bits)];
 
-        if (nic->link == HANDLE_NONE)
+        if (!nic->netvsp)
             continue;
-        if (netvsp_serve(nic->netvsp))
-            sys_signal_raise(ns->machine->wake, 1ull << (WAKE_NICS + nic->netvsp->config.number));
+        netvsp_serve(nic->netvsp);
         if (nic->device.channel && nic->device.channel->is_broken)
             server_check(&ns->vmbus->server, &nic->device);
     }
@@ -331,11 +338,6 @@ static bool poll(struct nic *nic, uint64_t bits)
 
     if (nic->device.channel && nic->device.channel->is_broken)
         server_check(&nic->nics->vmbus->server, &nic->device);
-    for (uint32_t i = 0; i < n->channel_limit; i++)
-        if (n->channels[i] && n->channels[i]->has_more) { /* after all else that waits */
-            sys_signal_raise(nic->nics->machine->wake, 1ull << (WAKE_NICS + n->config.number));
-            return true;
-        }
     if (has_halted || (!bits && !has_some))
         return netvsp_rest(n);
     return n->is_polled;

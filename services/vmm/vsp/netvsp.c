@@ -83,36 +83,6 @@ static void disconnect(struct netvsp *n)
             n->slots.place[i] = SLOT_HERE;
 }
 
-enum err netvsp_link(struct netvsp *n, void *at, uint8_t *arena, uint32_t epoch)
-{
-    uint8_t *rings = at;
-    enum err err;
-
-    netvsp_unlink(n);
-    err = ring_attach_writer(&n->out, rings, PORT_LINK_DATA_BYTES);
-    if (!err)
-        err = ring_attach_reader(&n->in, rings + PAGE_BYTES + PORT_LINK_DATA_BYTES,
-                                 PORT_LINK_DATA_BYTES);
-    if (err)
-        return err;
-    n->arena = arena;
-    n->epoch = epoch;
-    n->has_link = true;
-    connect(n);
-    n->ops->changed(n->ctx);
-    return OK;
-}
-
-void netvsp_unlink(struct netvsp *n)
-{
-    if (!n->has_link)
-        return;
-    n->is_connected = false; /* nobody is there to be told */
-    disconnect(n);
-    n->has_link = false;
-    n->epoch = 0;
-}
-
 /* ---- buffers ---- */
 
 static void forget_slots(struct netvsp *n)
@@ -494,6 +464,43 @@ static void finish_turn(struct netvsp *n)
             channel_flush(n->channels[i]);
 }
 
+/* ---- the link ---- */
+
+enum err netvsp_link(struct netvsp *n, void *at, uint8_t *arena, uint32_t epoch)
+{
+    uint8_t *rings = at;
+    enum err err;
+
+    netvsp_unlink(n);
+    err = ring_attach_writer(&n->out, rings, PORT_LINK_DATA_BYTES);
+    if (!err)
+        err = ring_attach_reader(&n->in, rings + PAGE_BYTES + PORT_LINK_DATA_BYTES,
+                                 PORT_LINK_DATA_BYTES);
+    if (err)
+        return err;
+    n->arena = arena;
+    n->epoch = epoch;
+    n->has_link = true;
+    connect(n);
+    if (n->is_stuck)
+        n->ops->serve_later(n->ctx);
+    n->ops->changed(n->ctx);
+    return OK;
+}
+
+void netvsp_unlink(struct netvsp *n)
+{
+    if (!n->has_link)
+        return;
+    n->is_connected = false; /* nobody is there to be told */
+    disconnect(n);
+    n->has_link = false;
+    n->epoch = 0;
+    finish_turn(n); /* the guest gets its completions */
+    if (n->is_stuck)
+        n->ops->serve_later(n->ctx);
+}
+
 /* What is taken is always given back to the switch, which else takes us for awake and does not signal
  * again. What the guest has no room for stays, and the guest's signal brings us back. */
 static void serve_link(struct netvsp *n)
@@ -519,6 +526,16 @@ void netvsp_signalled(struct netvsp *n, struct channel *c)
     finish_turn(n);
 }
 
+/* Of what a turn has left: a guest whose ring was not empty does not signal again. */
+static bool has_more(const struct netvsp *n)
+{
+    bool is_there = false;
+
+    for (uint32_t i = 0; i < n->channel_limit; i++)
+        is_there |= n->channels[i] && !n->channels[i]->is_broken && n->channels[i]->has_more;
+    return is_there;
+}
+
 bool netvsp_poll(struct netvsp *n)
 {
     bool has_some = false;
@@ -535,18 +552,20 @@ bool netvsp_poll(struct netvsp *n)
         serve_link(n);
     if (has_some)
         finish_turn(n);
+    if (has_more(n))
+        n->ops->serve_later(n->ctx);
     return has_some;
 }
 
 bool netvsp_rest(struct netvsp *n)
 {
-    bool has_more = false;
+    bool is_there = false;
 
     for (uint32_t i = 0; i < n->channel_limit; i++)
         if (n->channels[i])
-            has_more |= channel_rest(n->channels[i]);
-    n->is_polled = has_more;
-    return has_more;
+            is_there |= channel_rest(n->channels[i]);
+    n->is_polled = is_there;
+    return is_there;
 }
 
 /* A guest that is given frames will soon give back their slots, and may answer them. */
@@ -558,30 +577,19 @@ static void expect_answers(struct netvsp *n)
     n->is_polled = true;
 }
 
-/* Of what a turn has left: a guest whose ring was not empty does not signal again. */
-static bool has_more(const struct netvsp *n)
+void netvsp_serve(struct netvsp *n)
 {
-    bool is_there = false;
-
-    for (uint32_t i = 0; i < n->channel_limit; i++)
-        is_there |= n->channels[i] && !n->channels[i]->is_broken && n->channels[i]->has_more;
-    return is_there;
-}
-
-bool netvsp_serve(struct netvsp *n)
-{
-    if (!n->has_link)
-        return false;
-    serve_link(n);
+    if (n->has_link)
+        serve_link(n);
     if (n->is_stuck) {
         n->is_stuck = false;
+        netvsp_complete(n); /* makes room */
         netvsp_poll(n);
     }
     if (n->slots.has_some_here)
         netvsp_give_slots(n);
     expect_answers(n);
     finish_turn(n);
-    return has_more(n);
 }
 
 /* ---- channels ---- */

@@ -46,7 +46,8 @@ struct netvsp_ops {
     /* Offers so many sub-channels; returns how many there are. */
     uint32_t (*add_channels)(void *ctx, uint32_t count);
     void (*signal_switch)(void *ctx);
-    void (*changed)(void *ctx); /* struct vmm_nic_state */
+    void (*serve_later)(void *ctx); /* netvsp_serve() after other work */
+    void (*changed)(void *ctx);     /* struct vmm_nic_state */
 };
 
 enum slot_place { SLOT_HERE, SLOT_AT_SWITCH, SLOT_IN_BATCH, SLOT_AT_GUEST, SLOT_AT_GUEST_FIRST };
@@ -134,9 +135,8 @@ void netvsp_gpadl_gone(struct netvsp *n, uint32_t gpadl);
  * older one is dropped. ERR_GUEST: an index in it is wrong; then there is no link. */
 enum err netvsp_link(struct netvsp *n, void *at, uint8_t *arena, uint32_t epoch) MUST_CHECK;
 void netvsp_unlink(struct netvsp *n);
-/* The switch has signalled: takes what came, and goes on with what waited. True: it has had its turn,
- * and there is more: again, after other work. */
-bool netvsp_serve(struct netvsp *n) MUST_CHECK;
+/* The switch has signalled: takes what came, and goes on with what waited. */
+void netvsp_serve(struct netvsp *n);
 
 /* After a signal of the guest, or frames for it, more is likely to come soon: the guest is asked not to
  * signal (is_polled), and these are called until nothing comes any more. netvsp_poll() takes what is

@@ -323,7 +323,8 @@ bool netvsp_receive(struct netvsp *n)
     }
     if (err == ERR_GUEST) {
         n->strange_count++;
-        netvsp_unlink(n); /* the manager will see that nothing goes, or a new switch comes */
+        netvsp_unlink(n); /* the manager sees that there is none, or a new switch comes */
+        n->ops->changed(n->ctx);
     }
     n->waits_for_guest = !flush_batch(n);
     return !n->waits_for_guest;

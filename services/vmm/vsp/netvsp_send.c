@@ -273,7 +273,7 @@ void netvsp_sent(struct netvsp *n, uint32_t count)
 }
 
 /* The guest waits for no more than the number and the status. */
-void netvsp_complete(struct netvsp *n)
+static void complete(struct netvsp *n)
 {
     const uint32_t done[2] = { NVSP_RNDIS_PACKET_COMPLETE, NVSP_STATUS_SUCCESS };
 
@@ -289,6 +289,16 @@ void netvsp_complete(struct netvsp *n)
         n->flight_first = (n->flight_first + 1) % NETVSP_FLIGHT_MAX;
         n->flight_count--;
     }
+}
+
+/* Packets that found it full are in guests' rings, and nobody signals them again. */
+void netvsp_complete(struct netvsp *n)
+{
+    bool was_full = n->flight_count == NETVSP_FLIGHT_MAX;
+
+    complete(n);
+    if (unlikely(was_full && n->is_stuck && n->flight_count < NETVSP_FLIGHT_MAX))
+        n->ops->serve_later(n->ctx);
 }
 
 void netvsp_drop_flight(struct netvsp *n)

@@ -90,13 +90,18 @@ static void signal_switch(void *ctx)
     ((struct fake_nic *)ctx)->switch_signals++;
 }
 
+static void serve_later(void *ctx)
+{
+    ((struct fake_nic *)ctx)->must_serve = true;
+}
+
 static void changed(void *ctx)
 {
     ((struct fake_nic *)ctx)->changes++;
 }
 
-static const struct netvsp_ops ops = { lend, revoke,       hand_over,     allocate, release,
-                                       read, add_channels, signal_switch, changed };
+static const struct netvsp_ops ops = { lend, revoke,       hand_over,     allocate,    release,
+                                       read, add_channels, signal_switch, serve_later, changed };
 
 void fake_nic_init(struct fake_nic *f, uint32_t queue_max)
 {
@@ -107,6 +112,22 @@ void fake_nic_init(struct fake_nic *f, uint32_t queue_max)
                                   .mac = { { 0, 0x15, 0x5d, 1, 2, 3 } },
                                   .name = "web/nic3" };
     netvsp_init(&f->n, &ops, f, &f->config, queue_max);
+}
+
+/* As nics.c does it. */
+static void serve_what_waits(struct fake_nic *f)
+{
+    for (uint32_t turns = 0; f->must_serve; turns++) {
+        must(turns < TURNS_MAX);
+        f->must_serve = false;
+        netvsp_serve(&f->n);
+    }
+}
+
+void fake_nic_serve(struct fake_nic *f)
+{
+    f->must_serve = true;
+    serve_what_waits(f);
 }
 
 void fake_nic_end(struct fake_nic *f)
@@ -208,6 +229,7 @@ void fake_nic_signal(struct fake_nic *f, unsigned channel)
         c->turn = CHANNEL_TURN_MAX;
         c->has_more = false;
         netvsp_signalled(&f->n, c);
+        serve_what_waits(f);
         if (!c->has_more || c->is_broken)
             return;
         must(turns < TURNS_MAX);
@@ -299,6 +321,15 @@ bool fake_nic_negotiate(struct fake_nic *f, uint32_t version, uint32_t mtu)
     return fake_nic_ask(f, &m, &a) && a.type == NVSP_INIT_COMPLETE &&
            a.init_complete.status == NVSP_STATUS_SUCCESS && lend_buffers(f, mtu) &&
            fake_nic_rndis(f, RNDIS_INITIALIZE, &in, sizeof(in), answer) == 52;
+}
+
+void fake_nic_ready(struct fake_nic *f, uint32_t queue_max, uint32_t mtu)
+{
+    fake_nic_init(f, queue_max);
+    fake_nic_link(f);
+    fake_nic_open(f, 0);
+    must(fake_nic_negotiate(f, NVSP_VERSION_6_1, mtu));
+    fake_nic_read_link(f);
 }
 
 /* The message lies in the guest's last page. */
@@ -393,14 +424,6 @@ bool fake_nic_return(struct fake_nic *f, unsigned channel, uint64_t transaction)
 
 /* ---- the switch ---- */
 
-static void serve(struct fake_nic *f)
-{
-    uint32_t turns = 0;
-
-    while (netvsp_serve(&f->n))
-        must(++turns < TURNS_MAX);
-}
-
 void fake_nic_link(struct fake_nic *f)
 {
     uint8_t *down = f->link + 4096 + PORT_LINK_DATA_BYTES;
@@ -412,6 +435,7 @@ void fake_nic_link(struct fake_nic *f)
     memset(f->has_slot, 0, sizeof(f->has_slot));
     f->slots = f->send_count = f->sent_count = 0;
     must(netvsp_link(&f->n, f->link, f->arena, ++f->epoch) == OK);
+    serve_what_waits(f);
 }
 
 static void take_slots(struct fake_nic *f, const uint8_t *bytes, uint32_t count)
@@ -480,7 +504,7 @@ void fake_nic_read_link(struct fake_nic *f)
         ring_advance(&f->link_in, &h);
         take_message(f, bytes);
         if (ring_commit(&f->link_in))
-            serve(f);
+            fake_nic_serve(f);
     }
 }
 
@@ -494,7 +518,7 @@ bool fake_nic_say(struct fake_nic *f, uint16_t type, uint32_t generation, const 
     if (!f->n.has_link || ring_put(&f->link_out, &h, parts, bytes ? 2 : 1))
         return false;
     if (ring_publish(&f->link_out))
-        serve(f);
+        fake_nic_serve(f);
     return true;
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 #include "services/vmm/vsp/netvsp.h"
 
-#define FAKE_RING_BYTES    (3 * 4096u)
+#define FAKE_RING_BYTES    (8 * 4096u)
 #define FAKE_RECEIVE_BYTES (128 * 4096u)
 #define FAKE_SEND_BYTES    (16 * 4096u)
 #define FAKE_GUEST_PAGES   72u
@@ -53,7 +53,8 @@ struct fake_nic {
     uint32_t send_count, sent_count; /* that came, that were said to be done */
     bool has_slot[FAKE_SLOTS_MAX];
     uint32_t slots;
-    bool is_wrong; /* netvsp said what it must not */
+    bool must_serve; /* netvsp_serve() was asked for */
+    bool is_wrong;   /* netvsp said what it must not */
 };
 
 /* A NIC that is offered, up to @queue_max channels. */
@@ -78,6 +79,8 @@ bool fake_nic_ask(struct fake_nic *f, const struct nvsp_message *m, struct nvsp_
 void fake_nic_tell(struct fake_nic *f, const struct nvsp_message *m); /* without an answer */
 /* The sequence of a Linux guest up to READY, and its RNDIS INITIALIZE. False: something failed. */
 bool fake_nic_negotiate(struct fake_nic *f, uint32_t version, uint32_t mtu);
+/* All of it, linked: a NIC with which frames can go. */
+void fake_nic_ready(struct fake_nic *f, uint32_t queue_max, uint32_t mtu);
 /* An RNDIS control message; the answer goes to @answer of RNDIS_ANSWER_BYTES_MAX, its length is
  * returned; 0: none. */
 uint32_t fake_nic_rndis(struct fake_nic *f, uint32_t type, const void *body, uint32_t n,
@@ -93,6 +96,7 @@ uint32_t fake_nic_frame(void *at, uint32_t bytes, uint8_t fill);
 bool fake_nic_return(struct fake_nic *f, unsigned channel, uint64_t transaction);
 
 /* ---- the switch ---- */
+void fake_nic_serve(struct fake_nic *f); /* the signal of one that wrote by other means */
 void fake_nic_link(struct fake_nic *f);
 /* Reads what netvsp said. */
 void fake_nic_read_link(struct fake_nic *f);

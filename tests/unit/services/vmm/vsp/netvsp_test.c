@@ -17,10 +17,7 @@ static void opened(uint32_t queue_max)
 
 static void ready(void)
 {
-    opened(4);
-    if (!fake_nic_negotiate(&f, NVSP_VERSION_6_1, 1500))
-        abort();
-    fake_nic_read_link(&f);
+    fake_nic_ready(&f, 4, 1500);
 }
 
 static void end(void)
