@@ -100,14 +100,15 @@ enum err ring_free(const struct ring *r, uint32_t *free)
 }
 
 /* Full as VMBus has it: free space must be more than what is needed, never equal. When it is not,
- * the wish is published first and the space looked at again, or the reader's signal is missed. */
+ * the wish is published first and the space looked at again, or the reader's signal is missed. The wish
+ * is not taken back: what was put before it may be published after it, and whoever waits is not always
+ * who writes next. It costs a signal when the ring has been as full again. */
 enum err ring_look_for_room(struct ring *r, uint32_t needed)
 {
     enum err err = ring_free(r, &r->known);
 
     if (err || r->known > needed)
         return err;
-    r->wants_room = true;
     store_release(&r->control->pending_send_bytes, needed);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     err = ring_free(r, &r->known);
@@ -162,9 +163,6 @@ bool ring_publish(struct ring *r)
     if (old == r->own_index)
         return false;
     r->committed_index = r->own_index;
-    if (r->wants_room)
-        store_release(&r->control->pending_send_bytes, 0);
-    r->wants_room = false;
     store_release(&r->control->write_index, r->own_index);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index before the mask: pairs with ring_mask */
     return !load_acquire(&r->control->interrupt_mask) &&

@@ -49,7 +49,6 @@ struct ring {
     uint32_t own_index;       /* the writer's write index, the reader's read index */
     uint32_t committed_index; /* what of it the other side has been told */
     uint32_t known;           /* bytes that can certainly be read, or written, from own_index on */
-    bool wants_room;          /* writer: pending_send_bytes is set */
 };
 
 struct ring_part {

@@ -156,8 +156,21 @@ TEST(reader_signals_a_writer_that_waited_once_there_is_room)
     EXPECT(signal);
     EXPECT_EQ(take(text, sizeof(text), &signal), OK);
     EXPECT(!signal);
-    EXPECT_EQ(put("0123456789012345678901234567890", &signal), OK);
-    EXPECT_EQ(page.control.pending_send_bytes, 0);
+}
+
+TEST(a_wish_for_room_outlives_the_publishing_of_what_was_put_before_it)
+{
+    struct ring_packet h = { .type = RING_DATA_INBAND };
+    char text[64];
+    bool signal;
+
+    fresh();
+    while (ring_put_one(&writer, &h, "0123456789012345678901234567890", 32) == OK)
+        ;
+    (void)!ring_publish(&writer);
+    EXPECT(page.control.pending_send_bytes > 0);
+    EXPECT_EQ(take(text, sizeof(text), &signal), OK);
+    EXPECT(signal);
 }
 
 TEST(hostile_035_write_index_beyond_ring)
