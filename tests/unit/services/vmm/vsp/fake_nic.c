@@ -72,7 +72,7 @@ static enum err read(void *ctx, gpa_t gpa, void *to, uint64_t bytes)
 
     if (!range_fits(gpa.v, bytes, sizeof(f->memory)))
         return ERR_GUEST;
-    memcpy(to, f->memory[0] + gpa.v, bytes);
+    memcpy(to, (const uint8_t *)f->memory + gpa.v, bytes);
     return OK;
 }
 
@@ -544,7 +544,7 @@ bool fake_nic_receive(struct fake_nic *f, const void *frame, uint32_t bytes, uin
     struct port_received e[64];
     uint32_t count = (bytes + part - 1) / part, free;
 
-    if (count > f->slots || count > 64 || ring_free(&f->link_out, &free) ||
+    if (!f->n.has_link || count > f->slots || count > 64 || ring_free(&f->link_out, &free) ||
         free < 64 + count * sizeof(e[0]))
         return false;
     for (uint32_t i = 0; i < count; i++) {
