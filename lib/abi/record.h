@@ -33,6 +33,7 @@ enum record_type {
     RECORD_GPADL,           /* struct record_gpadl and its page numbers */
     RECORD_CHANNEL,         /* struct record_channel */
     RECORD_SERVICE,         /* struct record_ic and what the service adds; instance: which */
+    RECORD_NETVSP, /* struct record_netvsp and what follows it; instance: the NIC's number */
 };
 #define RECORD_VERSION 1u
 
@@ -141,6 +142,38 @@ struct record_ic {  /* of an integration service; the service's own words */
 };
 static_assert(sizeof(struct record_ic) == 48, "record_ic is saved");
 
+/* A synthetic NIC that is offered. Behind it: @held_count slots of the receive buffer that the guest
+ * holds (uint16_t each, packet by packet, RECORD_NETVSP_LAST at the last one of each; zeros up to a
+ * multiple of 8), then @flight_count struct record_netvsp_flight. Frames that were on their way to the
+ * switch are dropped, and in dropped_sends. */
+#define RECORD_NETVSP_LAST      0x8000u
+#define RECORD_NETVSP_RSS_KEY   40u
+#define RECORD_NETVSP_RSS_TABLE 128u
+
+struct record_netvsp {
+    uint32_t state; /* enum nic_state */
+    uint32_t nvsp_version, mtu;
+    uint32_t buffers; /* bit 0: the receive buffer is lent; bit 1: the send buffer */
+    uint32_t gpadls[2];
+    uint32_t channel_limit, must_tell;
+    uint32_t filter;
+    uint8_t is_initialized, takes_rsc_ip4, takes_rsc_ip6, is_broken;
+    uint8_t mac[6];
+    uint8_t reserved[2];
+    uint32_t rss_is_on, rss_hash;
+    uint8_t rss_key[RECORD_NETVSP_RSS_KEY];
+    uint8_t rss_table[RECORD_NETVSP_RSS_TABLE];
+    uint32_t held_count, flight_count;
+    uint64_t dropped_sends, strange_count;
+};
+static_assert(sizeof(struct record_netvsp) == 248, "record_netvsp is saved");
+static_assert(offsetof(struct record_netvsp, dropped_sends) == 232, "record_netvsp has no padding");
+
+struct record_netvsp_flight { /* a packet that is done; the guest waits for its completion */
+    uint64_t transaction;
+    uint32_t subchannel, reserved;
+};
+
 /* A saved VM: one region that begins with this head; behind it the vmm's records, RECORD_END, the
  * kernel's row; from memory_offset on the guest's memory as it was, that above 4 GiB right behind
  * that below. */
@@ -157,10 +190,11 @@ static_assert(sizeof(struct image_head) == 56, "image_head is saved");
 #define IMAGE_VERSION 1u
 
 /* Room for head and records: those of a vCPU are an XSAVE image, three pages, and less than 4 KiB
- * of the rest; those of VMBus are up to 2,047 channels, 2,304 GPADLs and their 32,768 page numbers. */
+ * of the rest; those of VMBus are up to 2,047 channels, 2,304 GPADLs and their 32,768 page numbers
+ * (704 KiB); those of 8 NICs have up to 16,384 slots and 512 packets each (42 KiB). */
 static inline uint64_t image_memory_offset(unsigned cpu_count)
 {
-    return KIB(704) + cpu_count * KIB(36);
+    return KIB(704) + 8 * KIB(42) + cpu_count * KIB(36);
 }
 
 static inline uint64_t image_bytes(uint64_t memory_bytes, unsigned cpu_count)

@@ -368,3 +368,64 @@ void nics_tell(struct nics *ns)
         control_send(ns->control, VMM_NIC_STATE, 0, &state, sizeof(state));
     }
 }
+
+/* ---- records ---- */
+
+static void save(struct nic *nic, uint8_t *room, struct image_writer *w)
+{
+    uint32_t bytes = netvsp_save(nic->netvsp, room);
+
+    ((struct record_netvsp *)(void *)room)->is_broken = nic->device.is_broken;
+    image_put_parts(w, RECORD_NETVSP, nic->netvsp->config.number, room, bytes, NULL, 0);
+}
+
+void nics_save(struct nics *ns, struct image_writer *w)
+{
+    handle_t region;
+    uint8_t *room = allocate_from(ns->machine->budget, NETVSP_RECORD_BYTES_MAX, &region);
+
+    if (!room) {
+        w->err = ERR_MEMORY;
+        return;
+    }
+    for (uint32_t i = 0; i < VMM_NICS_MAX; i++)
+        if (ns->nics[i].device.is_enabled)
+            save(&ns->nics[i], room, w);
+    sys_unmap(room);
+    sys_handle_close(region);
+}
+
+/* Those that its server has restored. */
+static enum err find_open(const struct nic *nic, struct channel *open[NIC_CHANNELS_MAX])
+{
+    const struct server *s = &nic->nics->vmbus->server;
+
+    for (uint32_t id = 1; id < s->channel_limit; id++) {
+        struct channel *c = server_channel(s, id);
+
+        if (!c || c->device != &nic->device || c->state != CHANNEL_OPEN || !c->is_announced)
+            continue;
+        if (c->subchannel >= NIC_CHANNELS_MAX || open[c->subchannel])
+            return ERR_FORMAT;
+        open[c->subchannel] = c;
+    }
+    return OK;
+}
+
+enum err nics_restore(struct nics *ns, const struct record *r, const void *payload)
+{
+    struct nic *nic = r->instance < VMM_NICS_MAX ? &ns->nics[r->instance] : NULL;
+    struct channel *open[NIC_CHANNELS_MAX] = { NULL };
+    struct record_netvsp saved;
+    enum err err;
+
+    if (!nic || !nic->netvsp || !nic->device.is_enabled || r->bytes < sizeof(saved))
+        return ERR_FORMAT;
+    memcpy(&saved, payload, sizeof(saved));
+    err = saved.is_broken > 1 ? ERR_FORMAT : find_open(nic, open);
+    if (!err)
+        err = netvsp_restore(nic->netvsp, payload, r->bytes, open);
+    if (!err)
+        nic->device.is_broken = saved.is_broken;
+    return err;
+}

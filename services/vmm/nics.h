@@ -2,6 +2,7 @@
  * the manager's messages about them. All on the service thread. */
 #pragma once
 #include "services/vmm/control.h"
+#include "services/vmm/image.h"
 #include "services/vmm/vmbus/vmbus.h"
 #include "services/vmm/vsp/netvsp.h"
 
@@ -52,3 +53,8 @@ void nics_set(struct nics *ns, const struct vmm_nic *config);
 void nics_remove(struct nics *ns, uint32_t number);
 /* @link, @budget: the callee's. */
 void nics_link(struct nics *ns, const struct vmm_nic_link *m, handle_t link, handle_t budget);
+
+/* Those that are offered. */
+void nics_save(struct nics *ns, struct image_writer *w);
+/* One of them, after the records of VMBus. ERR_FORMAT: it cannot be, or the VM has no such NIC. */
+enum err nics_restore(struct nics *ns, const struct record *r, const void *payload) MUST_CHECK;

@@ -151,8 +151,9 @@ static enum err restore_service(struct services *s, const uint8_t *at, uint64_t 
         return ERR_MEMORY;
     err = image_take(at, bytes, offset, &r, copy, r.bytes);
     if (!err)
-        err = r.type == RECORD_SERVICE ? services_restore(s, &r, copy)
-                                       : vmbus_restore(s->vmbus, &r, copy);
+        err = r.type == RECORD_SERVICE || r.type == RECORD_NETVSP
+                  ? services_restore(s, &r, copy)
+                  : vmbus_restore(s->vmbus, &r, copy);
     memory->release(s->vmbus, copy, r.bytes);
     return err;
 }

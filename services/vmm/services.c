@@ -243,12 +243,15 @@ void services_save(struct services *s, struct image_writer *w)
         ic_save(services_ic(s, (enum vm_service)i), &r);
         image_put_parts(w, RECORD_SERVICE, i, &r, sizeof(r), NULL, 0);
     }
+    nics_save(&s->nics, w);
 }
 
 enum err services_restore(struct services *s, const struct record *r, const void *payload)
 {
     struct record_ic saved;
 
+    if (r->type == RECORD_NETVSP)
+        return nics_restore(&s->nics, r, payload);
     if (r->type != RECORD_SERVICE || r->instance >= SERVICE_COUNT || r->bytes != sizeof(saved))
         return ERR_FORMAT;
     memcpy(&saved, payload, sizeof(saved));

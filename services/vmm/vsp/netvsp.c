@@ -99,7 +99,7 @@ static enum err make_slots(struct netvsp *n)
         (uint32_t)round_up(NETVSP_FRAME_OFFSET + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + mtu, 64);
     struct netvsp_slots s = { .bytes = max(bytes, NETVSP_SLOT_BYTES_MIN) };
 
-    s.count = (uint32_t)(n->buffer_bytes[NETVSP_RECEIVE] / s.bytes);
+    s.count = (uint32_t)min(n->buffer_bytes[NETVSP_RECEIVE] / s.bytes, (uint64_t)NETVSP_SLOTS_MAX);
     if (s.count <= 2 * NETVSP_CONTROL_SLOTS)
         return ERR_ARGUMENT;
     uint64_t places = round_up(s.count, 8);
@@ -128,7 +128,7 @@ static void take_buffer_back(struct netvsp *n, enum netvsp_buffer which)
     }
 }
 
-static enum err lend(struct netvsp *n, enum netvsp_buffer which, uint32_t gpadl)
+enum err netvsp_lend(struct netvsp *n, enum netvsp_buffer which, uint32_t gpadl)
 {
     enum err err;
 
@@ -224,7 +224,7 @@ static void complete(struct channel *c, uint64_t transaction, const struct nvsp_
     (void)!channel_put(c, RING_COMPLETION, 0, transaction, &part, 1); /* room was reserved */
 }
 
-static bool is_known_version(uint32_t v)
+bool netvsp_knows_version(uint32_t v)
 {
     return v == NVSP_VERSION_1 || v == NVSP_VERSION_2 || v == NVSP_VERSION_4 ||
            v == NVSP_VERSION_5 || v == NVSP_VERSION_6 || v == NVSP_VERSION_6_1;
@@ -234,7 +234,7 @@ static bool is_known_version(uint32_t v)
 static void initialize(struct netvsp *n, struct channel *c, uint64_t transaction,
                        const struct nvsp_message *in)
 {
-    bool is_good = is_known_version(in->init.max_version) &&
+    bool is_good = netvsp_knows_version(in->init.max_version) &&
                    in->init.min_version <= in->init.max_version && !n->rndis.nvsp_version;
     struct nvsp_message out = {
         .type = NVSP_INIT_COMPLETE,
@@ -267,7 +267,7 @@ static void receive_buffer(struct netvsp *n, struct channel *c, uint64_t transac
 {
     struct nvsp_message out = { .type = NVSP_RECEIVE_BUFFER_COMPLETE };
     enum err err = in->buffer.id == NVSP_RECEIVE_BUFFER_ID
-                       ? lend(n, NETVSP_RECEIVE, in->buffer.gpadl)
+                       ? netvsp_lend(n, NETVSP_RECEIVE, in->buffer.gpadl)
                        : ERR_ARGUMENT;
 
     out.receive_buffer_complete.status = err ? NVSP_STATUS_FAIL : NVSP_STATUS_SUCCESS;
@@ -284,8 +284,9 @@ static void send_buffer(struct netvsp *n, struct channel *c, uint64_t transactio
                         const struct nvsp_message *in)
 {
     struct nvsp_message out = { .type = NVSP_SEND_BUFFER_COMPLETE };
-    enum err err = in->buffer.id == NVSP_SEND_BUFFER_ID ? lend(n, NETVSP_SEND, in->buffer.gpadl)
-                                                        : ERR_ARGUMENT;
+    enum err err = in->buffer.id == NVSP_SEND_BUFFER_ID
+                       ? netvsp_lend(n, NETVSP_SEND, in->buffer.gpadl)
+                       : ERR_ARGUMENT;
 
     out.send_buffer_complete.status = err ? NVSP_STATUS_FAIL : NVSP_STATUS_SUCCESS;
     out.send_buffer_complete.section_bytes = err ? 0 : NETVSP_SECTION_BYTES;

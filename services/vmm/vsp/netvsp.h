@@ -10,6 +10,7 @@
 #pragma once
 #include "lib/abi/nvsp.h"
 #include "lib/abi/port_link.h"
+#include "lib/abi/record.h"
 #include "lib/abi/vm_control.h"
 #include "services/vmm/vmbus/channel.h"
 #include "services/vmm/vsp/flow.h"
@@ -19,7 +20,8 @@
 #define NETVSP_CONTROL_SLOTS  16u
 #define NETVSP_FRAME_OFFSET   112u /* RNDIS heads and four per-packet informations before it */
 #define NETVSP_SLOT_BYTES_MIN 512u
-#define NETVSP_MESSAGES_MAX   8u /* in one packet */
+#define NETVSP_SLOTS_MAX      16384u /* what of a larger buffer is behind them is not used */
+#define NETVSP_MESSAGES_MAX   8u     /* in one packet */
 #define NETVSP_FLIGHT_MAX     512u
 #define NETVSP_SENDS_MAX      64u  /* in one message to the switch */
 #define NETVSP_BATCH_MAX      256u /* slots of one packet to the guest, or of one frame */
@@ -146,7 +148,23 @@ bool netvsp_rest(struct netvsp *n) MUST_CHECK;
 
 void netvsp_state(const struct netvsp *n, struct vmm_nic_state *out);
 
+/* ---- records: netvsp_save.c ---- */
+#define NETVSP_RECORD_BYTES_MAX                                           \
+    (sizeof(struct record_netvsp) + NETVSP_SLOTS_MAX * sizeof(uint16_t) + \
+     NETVSP_FLIGHT_MAX * sizeof(struct record_netvsp_flight))
+/* Writes struct record_netvsp and what follows it to @to, of NETVSP_RECORD_BYTES_MAX bytes; returns how
+ * many there are. */
+uint32_t netvsp_save(const struct netvsp *n, void *to);
+/* Takes the @bytes of one into a NIC that is as after netvsp_init(); @open: its channels that are open
+ * and announced, by sub-channel. The buffers are lent again; a link comes later. ERR_FORMAT: it cannot
+ * be, and nothing has changed; ERR_MEMORY. */
+enum err netvsp_restore(struct netvsp *n, const void *payload, uint32_t bytes,
+                        struct channel *const open[NIC_CHANNELS_MAX]) MUST_CHECK;
+
 /* ---- between the files of netvsp ---- */
+bool netvsp_knows_version(uint32_t version); /* netvsp.c */
+/* Lends buffer @which; makes the slots. ERR_STATE: it is lent, or it is too early; ERR_ARGUMENT; ERR_MEMORY. */
+enum err netvsp_lend(struct netvsp *n, enum netvsp_buffer which, uint32_t gpadl) MUST_CHECK;
 enum err netvsp_take_data(struct netvsp *n, struct channel *c, const struct ring_packet *h,
                           const struct nvsp_message *m) MUST_CHECK; /* netvsp_send.c */
 void netvsp_flush_sends(struct netvsp *n);

@@ -145,14 +145,12 @@ static uint32_t query_rss(struct rndis *r, struct buffer *b)
 
 static uint32_t set_filter(struct rndis *r, struct buffer *b)
 {
-    const uint32_t known = FILTER_DIRECTED | FILTER_MULTICAST | FILTER_ALL_MULTICAST |
-                           FILTER_BROADCAST | FILTER_PROMISCUOUS;
     uint32_t filter;
 
     if (b->n != sizeof(filter))
         return RNDIS_STATUS_INVALID_LENGTH;
     memcpy(&filter, b->bytes, sizeof(filter));
-    if (filter & ~known)
+    if (filter & ~RNDIS_FILTER_KNOWN)
         return RNDIS_STATUS_NOT_SUPPORTED;
     r->filter = filter;
     b->changes |= RNDIS_NEW_FILTER;

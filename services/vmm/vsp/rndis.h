@@ -34,6 +34,11 @@ struct rndis {
     struct rndis_rss rss;
 };
 
+/* What a guest may set its filter to. */
+#define RNDIS_FILTER_KNOWN                                                          \
+    (FILTER_DIRECTED | FILTER_MULTICAST | FILTER_ALL_MULTICAST | FILTER_BROADCAST | \
+     FILTER_PROMISCUOUS)
+
 /* What an answer says has changed. */
 #define RNDIS_HALTED     1u
 #define RNDIS_NEW_FILTER 2u /* or offloads */

@@ -188,14 +188,12 @@ static void signalled(struct channel *c)
     f->signals[c->subchannel]++;
 }
 
-void fake_nic_open(struct fake_nic *f, unsigned channel)
+/* Both sides go on where the ring's pages say. */
+static void attach(struct fake_nic *f, unsigned channel)
 {
     struct fake_rings *r = &f->rings[channel];
     struct channel *c = &f->channels[channel];
 
-    memset(r, 0, sizeof(*r));
-    ring_init((void *)r->from_guest);
-    ring_init((void *)r->to_guest);
     *c = (struct channel){ .id = channel + 1,
                            .state = CHANNEL_OPEN,
                            .subchannel = (uint16_t)channel,
@@ -206,7 +204,33 @@ void fake_nic_open(struct fake_nic *f, unsigned channel)
          !ring_attach_writer(&c->out, r->to_guest, FAKE_RING_BYTES) &&
          !ring_attach_writer(&f->out[channel], r->from_guest, FAKE_RING_BYTES) &&
          !ring_attach_reader(&f->in[channel], r->to_guest, FAKE_RING_BYTES));
-    netvsp_opened(&f->n, c);
+}
+
+void fake_nic_open(struct fake_nic *f, unsigned channel)
+{
+    struct fake_rings *r = &f->rings[channel];
+
+    memset(r, 0, sizeof(*r));
+    ring_init((void *)r->from_guest);
+    ring_init((void *)r->to_guest);
+    attach(f, channel);
+    netvsp_opened(&f->n, &f->channels[channel]);
+}
+
+void fake_nic_copy(struct fake_nic *f, const struct fake_nic *from,
+                   struct channel *open[NIC_CHANNELS_MAX])
+{
+    fake_nic_init(f, from->n.rndis.queue_max);
+    f->transaction = from->transaction;
+    memcpy(f->receive, from->receive, sizeof(f->receive));
+    memcpy(f->send, from->send, sizeof(f->send));
+    memcpy(f->memory, from->memory, sizeof(f->memory));
+    memcpy(f->rings, from->rings, sizeof(f->rings));
+    for (unsigned i = 0; i < NIC_CHANNELS_MAX; i++) {
+        open[i] = from->n.channels[i] ? &f->channels[i] : NULL;
+        if (open[i])
+            attach(f, i);
+    }
 }
 
 void fake_nic_close(struct fake_nic *f, unsigned channel)

@@ -64,6 +64,11 @@ void fake_nic_end(struct fake_nic *f);
 /* Each slot is in one place, and counts agree; aborts otherwise. */
 void fake_nic_check(const struct fake_nic *f);
 
+/* A NIC of a machine into which @from's guest was copied; @open: its channels as netvsp_restore() takes
+ * them, which are not opened. */
+void fake_nic_copy(struct fake_nic *f, const struct fake_nic *from,
+                   struct channel *open[NIC_CHANNELS_MAX]);
+
 /* ---- the guest ---- */
 void fake_nic_open(struct fake_nic *f, unsigned channel);
 void fake_nic_close(struct fake_nic *f, unsigned channel);
