@@ -3,7 +3,7 @@
 // SOURCES: tests/unit/services/vmm/vsp/fake_nic.c
 /* A guest and a switch that say anything to a NIC, while channels open and close, links come and go and
  * buffers are taken away: each slot is in one place, what is in flight and in the arena agrees, no packet
- * is completed twice. The input is a row of steps: what, an argument, a length, then so many bytes. */
+ * is completed twice, and whatever state comes of it can be saved and restored. The input is a row of steps: what, an argument, a length, then so many bytes. */
 #include <assert.h>
 #include <string.h>
 
@@ -153,6 +153,20 @@ static void step(uint8_t what, uint8_t argument, const uint8_t *d, size_t n)
     }
 }
 
+static void save_and_restore(void)
+{
+    static uint8_t one[NETVSP_RECORD_BYTES_MAX], two[NETVSP_RECORD_BYTES_MAX];
+    static struct fake_nic copy;
+    struct channel *open[NIC_CHANNELS_MAX];
+    uint32_t n = netvsp_save(&f.n, one);
+
+    fake_nic_copy(&copy, &f, open);
+    assert(netvsp_restore(&copy.n, one, n, open) == OK);
+    fake_nic_check(&copy);
+    assert(netvsp_save(&copy.n, two) == n && !memcmp(one, two, n));
+    fake_nic_end(&copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -174,6 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         data += 3 + bytes;
         n -= 3 + bytes;
     }
+    save_and_restore();
     fake_nic_end(&f);
     return 0;
 }
