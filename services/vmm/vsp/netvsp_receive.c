@@ -159,6 +159,8 @@ static enum err put_packet(struct channel *c, uint32_t first_slot, uint32_t coun
         .transaction = first_slot,
     };
 
+    if (c->is_broken)
+        return ERR_GUEST;
     packet.pages = (struct xfer_pages){ .page_set = NVSP_RECEIVE_BUFFER_ID, .count = count };
     __builtin_memcpy(&packet.ranges[count], &m, sizeof(m));
     return channel_put_flat(c, &h, &packet, head + (uint32_t)sizeof(m));
