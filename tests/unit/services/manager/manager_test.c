@@ -498,7 +498,8 @@ TEST(a_vm_with_64_vcpus_can_be_shown)
     EXPECT_HAS(fake_ask("vm vcpus web"), "{\"index\":63,");
     EXPECT_HAS(fake_ask("vm show web"), "{\"id\":63,");
     fake_type("vm vcpus web\r");
-    EXPECT_HAS(fake_console_output(), "index  state    apic    host cpu  pinned cpu  guest  exit count");
+    EXPECT_HAS(fake_console_output(),
+               "index  state    apic    host cpu  pinned cpu  guest  exit count");
 }
 
 TEST(a_crash_shows_the_last_exits_of_the_vcpu_that_crashed)
