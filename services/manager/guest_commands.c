@@ -172,6 +172,41 @@ static bool changes_adapter(const struct command_line *c)
     return changes;
 }
 
+/* The port of @vm that is named so or whose NIC has this GUID, or NULL. */
+static const struct port *port_of_adapter(const struct vm *vm, const char *text, const char *guid)
+{
+    char id[NIC_ID_TEXT_BYTES];
+
+    for (unsigned i = 0; i < PORTS_MAX; i++) {
+        const struct port *p = port_at(i);
+
+        if (!p || port_vm(p) != vm)
+            continue;
+        nic_id_text(&p->settings.instance_id, id);
+        if (!strcmp(p->name, text) || !strcmp(id, guid))
+            return p;
+    }
+    return NULL;
+}
+
+/* Linux' daemon finds the adapter that is to be set by its GUID, but the one that is to be told of
+ * by the address that it has now, in upper case (hv_kvp_daemon.c, kvp_get_if_name() and
+ * kvp_mac_to_if_name()). False: no adapter. */
+static bool name_adapter(const struct vm *vm, const struct value *v, struct vmm_query *q)
+{
+    bool is_guid = take_guid(v, q->key);
+    const struct port *p = port_of_adapter(vm, v->text, q->key);
+
+    if (p && q->kind == QUERY_IP_SET) {
+        nic_id_text(&p->settings.instance_id, q->key);
+    } else if (p) {
+        mac_text(p->has_state ? &p->nic.mac : &p->settings.mac, q->key);
+        for (char *at = q->key; *at; at++)
+            *at = *at >= 'a' && *at <= 'f' ? (char)(*at - 32) : *at;
+    }
+    return p || is_guid;
+}
+
 static void ip(struct request *r, struct vm *vm, const struct command_line *c)
 {
     const struct value *adapter = command_value(c, "adapter");
@@ -184,10 +219,7 @@ static void ip(struct request *r, struct vm *vm, const struct command_line *c)
         answer_error(r, ERROR_USAGE, NULL, "adapter=: see nic list", "adapter= is missing");
         return;
     }
-    const struct port *p = port_find(adapter->text);
-    if (p && port_vm(p) == vm) {
-        nic_id_text(&p->settings.instance_id, q->key);
-    } else if (adapter->is_set && !take_guid(adapter, q->key)) {
+    if (adapter->is_set && !name_adapter(vm, adapter, q)) {
         answer_error(r, ERROR_USAGE, adapter, "a port or a GUID: see nic list",
                      "\"%.60s\" is no adapter", adapter->text);
         return;

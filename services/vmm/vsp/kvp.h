@@ -12,8 +12,9 @@ enum kvp_operation {
     KVP_SET,
     KVP_DELETE,
     KVP_LIST,
-    KVP_GET_IP, /* key: the adapter's GUID in braces, lower case */
-    KVP_SET_IP, /* value: address, netmask, gateway, name server, "dhcp" or "": each with its NUL */
+    KVP_GET_IP, /* key: the adapter's address as its driver has it, in upper case with colons */
+    KVP_SET_IP, /* key: its GUID in braces, lower case; value: address, netmask, gateway, name server,
+                 * "dhcp" or "": each with its NUL */
     KVP_OPERATION_COUNT,
 };
 

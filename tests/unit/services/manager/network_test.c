@@ -1,5 +1,6 @@
 // SOURCES: services/manager/*.c -services/manager/fault.c -services/manager/docs_tool.c services/rt/service_name.c
 // SOURCES: services/rt/log.c lib/*.c tests/unit/services/manager/fake_kernel.c
+#include "lib/format.h"
 #include "services/manager/network.h"
 #include "services/manager/switch_board.h"
 #include "services/rt/startup.h"
@@ -594,16 +595,38 @@ TEST(there_are_at_most_4_captures_and_a_death_ends_them)
     EXPECT_OF(good("capture start web/nic0"));
 }
 
-TEST(adapters_are_named_by_their_ports)
+TEST(an_adapter_that_is_set_is_named_by_its_guid)
 {
     char id[NIC_ID_TEXT_BYTES];
 
     EXPECT_OF(running());
-    EXPECT_HAS(fake_ask("vm ip web adapter=db/nic0"), "is no adapter");
-    fake_control("@1 vm ip web adapter=web/nic0\n");
+    EXPECT_HAS(fake_ask("vm ip web adapter=db/nic0 dhcp=on"), "is no adapter");
+    fake_control("@1 vm ip web adapter=web/nic0 dhcp=on\n");
     nic_id_text(&network()->ports[0].settings.instance_id, id);
-    EXPECT_EQ(fake_vmm_query("web")->query.kind, QUERY_IP_GET);
+    EXPECT_EQ(fake_vmm_query("web")->query.kind, QUERY_IP_SET);
     EXPECT_STR(fake_vmm_query("web")->query.key, id);
+}
+
+TEST(an_adapter_that_is_asked_for_is_named_by_its_address)
+{
+    EXPECT_OF(running());
+    EXPECT_HAS(fake_ask("vm ip web adapter=db/nic0"), "is no adapter");
+    EXPECT_OF(good("port set web/nic0 mac=02:42:48:00:00:ab"));
+    fake_control("@1 vm ip web adapter=web/nic0\n");
+    EXPECT_EQ(fake_vmm_query("web")->query.kind, QUERY_IP_GET);
+    EXPECT_STR(fake_vmm_query("web")->query.key, "02:42:48:00:00:AB");
+}
+
+TEST(an_adapter_is_found_by_its_guid)
+{
+    char id[NIC_ID_TEXT_BYTES], line[128];
+
+    EXPECT_OF(running());
+    EXPECT_OF(good("port set web/nic0 mac=02:42:48:00:00:ab"));
+    nic_id_text(&network()->ports[0].settings.instance_id, id);
+    format(line, sizeof(line), "@1 vm ip web adapter=%s\n", id);
+    fake_control(line);
+    EXPECT_STR(fake_vmm_query("web")->query.key, "02:42:48:00:00:AB");
 }
 
 TEST(the_switch_learns_the_time)
