@@ -102,7 +102,7 @@ struct port_row {
     uint32_t mtu;
     uint32_t slot_count, free_slot_count;
     uint32_t learned_count, reserved;
-    struct port_counters counters; /* kept while is_used, over restarts */
+    struct port_counters counters; /* kept until the manager clears them */
 };
 
 #define MAC_IS_STATIC 1u /* a port's own */

@@ -44,25 +44,17 @@ static struct port_row *row_of(const struct port *p)
     return board ? &board->ports[port_index(p)] : NULL;
 }
 
-/* What the rows held at PORT_REMOVE: a switch that clears a row as it gives it up loses only what it
- * counted since. Not in the estate, which has little room: a restart of the manager may lose as much. */
-static struct port_counters before[PORTS_MAX];
-
 /* Takes over what was counted under this port, before somebody else counts there. */
 static void fold(struct port *p)
 {
     struct port_row *row = row_of(p);
 
     if (row) {
-        const struct port_counters *old = &before[port_index(p)], now = row->counters;
-        bool was_cleared = now.in_frames + now.out_frames < old->in_frames + old->out_frames;
-
-        port_counters_add(&p->kept, was_cleared ? old : &now);
+        port_counters_add(&p->kept, &row->counters);
         memset(&row->counters, 0, sizeof(row->counters));
         if (!switch_program_is_up())
             row->is_used = 0; /* a new program begins with these rows */
     }
-    memset(&before[port_index(p)], 0, sizeof(before[0]));
     p->is_removing = 0;
 }
 
@@ -73,8 +65,6 @@ static enum err tell_removal(struct port *p, uint64_t now)
 
     if (err && err != ERR_STATE)
         return err;
-    if (row_of(p))
-        before[port_index(p)] = row_of(p)->counters;
     p->is_told = 0;
     p->link.is_taken = 0;
     p->is_removing = 1;

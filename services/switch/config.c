@@ -116,7 +116,9 @@ enum err config_remove_port(struct core *c, uint32_t index)
     leave(c, p);
     if (p->is_dirty)
         port_list_remove(&c->dirty, p->index);
-    memset(p->row, 0, sizeof(*p->row));
+    core_clear_row(p->row);
+    /* Last: the manager takes what was counted, to the last frame, and clears it. */
+    __atomic_store_n(&p->row->is_used, 0, __ATOMIC_RELEASE);
     memset(p, 0, sizeof(*p));
     return OK;
 }

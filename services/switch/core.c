@@ -29,8 +29,7 @@ void port_list_remove(struct port_list *l, uint16_t port)
         }
 }
 
-/* What was counted stays; what a predecessor knew has died with it. */
-static void clear_row(struct port_row *r)
+void core_clear_row(struct port_row *r)
 {
     r->is_connected = r->generation = r->takes = r->mtu = 0;
     r->slot_count = r->free_slot_count = r->learned_count = 0;
@@ -53,7 +52,7 @@ void core_init(struct core *c, struct switch_board *board, handle_t budget, hand
     for (unsigned i = 0; i < SWITCHES_MAX; i++)
         board->switches[i].learned_count = 0;
     for (unsigned i = 0; i < PORTS_MAX; i++)
-        clear_row(&board->ports[i]);
+        core_clear_row(&board->ports[i]);
 }
 
 void core_begin(struct core *c, uint64_t now_ns)

@@ -43,6 +43,9 @@ struct core {
     struct captures captures;
 };
 
+/* Takes from @r what holds of a port that works; what was counted stays. */
+void core_clear_row(struct port_row *r);
+
 /* Takes up the board that the manager, or a predecessor of this program, left. */
 void core_init(struct core *c, struct switch_board *board, handle_t budget, handle_t signal,
                uint64_t seed);

@@ -464,6 +464,17 @@ TEST(a_disconnected_port_gets_nothing_and_gives_all_back)
     net_settle();
 }
 
+TEST(what_a_removed_port_counted_is_there_for_the_manager)
+{
+    fresh();
+    send(&a, 1, 64, (struct port_send){ 0 });
+    core_begin(&net, net_now);
+    EXPECT_EQ(config_remove_port(&net, 1), OK);
+    core_end(&net);
+    EXPECT_EQ(net_board.ports[1].is_used, 0);
+    EXPECT_EQ(COUNTERS(b)->out_frames, 1);
+}
+
 static void send_packet(const struct packet_shape *shape, uint16_t mss)
 {
     nic_send(&a, frame, packet_make(frame, shape),
