@@ -60,7 +60,7 @@ def tshark(path, what):
 def test_switch_guests_and_tshark_count_the_same_frames(t):
     if not shutil.which("tshark"):
         raise Skip("tshark is not installed: scripts/setup")
-    node = start(t, ("old", "new"))
+    node = start(t, ("old", "new"), icount=True)
     for vm in ("old", "new"): # else neighbours are asked for now and then, and routers
         node.shell(vm, "sysctl -q -w net.ipv6.conf.all.disable_ipv6=1")
     serve(node, ("new",))
