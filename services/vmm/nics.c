@@ -317,6 +317,15 @@ void nics_link(struct nics *ns, const struct vmm_nic_link *m, handle_t link, han
 
 /* ---- the loop ---- */
 
+/* The guest is told at once: it may be all that it waits for, and then nothing else wakes us. */
+static void check(struct nic *nic)
+{
+    if (likely(!nic->device.channel || !nic->device.channel->is_broken))
+        return;
+    server_check(&nic->nics->vmbus->server, &nic->device);
+    vmbus_serve(nic->nics->vmbus, 1ull << WAKE_SLOT);
+}
+
 void nics_serve(struct nics *ns, uint64_t bits)
 {
     for (bits = (bits & WAKE_NICS_MASK) >> WAKE_NICS; bits; bits &= bits - 1) {
@@ -325,8 +334,7 @@ void nics_serve(struct nics *ns, uint64_t bits)
         if (!nic->netvsp)
             continue;
         netvsp_serve(nic->netvsp);
-        if (nic->device.channel && nic->device.channel->is_broken)
-            server_check(&ns->vmbus->server, &nic->device);
+        check(nic);
     }
 }
 
@@ -336,8 +344,7 @@ static bool poll(struct nic *nic, uint64_t bits)
     struct netvsp *n = nic->netvsp;
     bool has_halted = bits & 1ull << WAKE_HALT, has_some = netvsp_poll(n);
 
-    if (nic->device.channel && nic->device.channel->is_broken)
-        server_check(&nic->nics->vmbus->server, &nic->device);
+    check(nic);
     if (has_halted || (!bits && !has_some))
         return netvsp_rest(n);
     return n->is_polled;
