@@ -93,7 +93,7 @@ $(BUILD)/$(1)/guest/%.o: tests/guest/%.c
 $(BUILD)/$(1)/guest/%.o: tests/guest/%.S
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $(FREE) -c $$< -o $$@
-$(BUILD)/$(1)/guest/libsmp.a: $(BUILD)/$(1)/guest/smplib.o $(BUILD)/$(1)/guest/vmbuslib.o $(BUILD)/$(1)/guest/trampoline.o
+$(BUILD)/$(1)/guest/libsmp.a: $(BUILD)/$(1)/guest/smplib.o $(BUILD)/$(1)/guest/vmbuslib.o $(BUILD)/$(1)/guest/netvsclib.o $(BUILD)/$(1)/guest/trampoline.o
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 $(BUILD)/$(1)/guest/%.elf: $(BUILD)/$(1)/guest/%.o $(BUILD)/$(1)/guest/start.o $(BUILD)/$(1)/guest/payload.o $(BUILD)/$(1)/guest/libsmp.a tests/guest/payload.lds
 	@echo link $$@
@@ -108,7 +108,7 @@ $(BUILD)/$(1)/guest/multiboot.elf: $(BUILD)/$(1)/guest/multiboot-elf.elf64
 	$$(Q)objcopy -O elf32-i386 $$< $$@
 $(BUILD)/$(1)/guest/multiboot.bin: $(BUILD)/$(1)/guest/multiboot-bin.elf64
 	$$(Q)objcopy -O binary $$< $$@
-$(BUILD)/$(1)/guests: $(BUILD)/$(1)/guest/multiboot.bin $(patsubst tests/guest/%.c,$(BUILD)/$(1)/guest/%.elf,$(filter-out tests/guest/payload.c tests/guest/smplib.c tests/guest/vmbuslib.c,$(wildcard tests/guest/*.c)))
+$(BUILD)/$(1)/guests: $(BUILD)/$(1)/guest/multiboot.bin $(patsubst tests/guest/%.c,$(BUILD)/$(1)/guest/%.elf,$(filter-out tests/guest/payload.c tests/guest/smplib.c tests/guest/vmbuslib.c tests/guest/netvsclib.c,$(wildcard tests/guest/*.c)))
 	@touch $$@
 endef
 
