@@ -3,7 +3,7 @@ from bulkhead_lab.testing import limit
 
 from helpers import delete, same_as_before, held, state, until, wait_state
 from network import (GUESTS, address, balance, configure, guest_is_up, pings, port, says, serve,
-                     start, without_complaints)
+                     needs_wall, start, without_complaints)
 
 MEGABYTES = 24
 
@@ -55,6 +55,7 @@ def test_streams_go_on_when_the_switch_is_killed(t):
 @limit(600)
 def test_the_gap_when_the_switch_is_killed_is_short(t):
     """One instruction is one nanosecond here: the gap is that of a machine that does as many."""
+    needs_wall()
     node = start(t, ("old", "new"), icount=True)
     # Every frame that 'new' gets of the stream, with the time at which it came.
     node.shell("new", "(tcpdump -tt -n -l -s 64 -i eth0 tcp dst port 7000 >/tmp/seen 2>/tmp/said &)")

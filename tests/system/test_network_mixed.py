@@ -9,8 +9,8 @@ import time
 from bulkhead_lab.testing import limit
 
 from helpers import until
-from network import (GUESTS, PAIRS, address, balance, guest_is_up, configure, pings, port, says,
-                     without_complaints)
+from network import (GUESTS, PAIRS, address, balance, guest_is_up, configure, needs_wall, pings, port,
+                     says, without_complaints)
 
 SECONDS = int(os.environ.get("BULKHEAD_MIX_SECONDS", "20"))
 VLAN = 5
@@ -55,6 +55,7 @@ echo END ok=$ok bad=$bad late=$late
 
 def start(t):
     """Three guests on a trunk, each with an untagged and a tagged network."""
+    needs_wall()
     script = t.write("mix", SCRIPT)
     lines, files = "switch create lan\n", [script]
     for name in GUESTS:
