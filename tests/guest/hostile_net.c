@@ -78,7 +78,7 @@ static void attack_rndis(void)
     told("bad", count);
     told("completed", done);
     push_many(); /* eight of the hundred */
-    told("after", pings());
+    told("after", works());
 }
 
 static bool push_info(const uint32_t *info, uint32_t offset, uint32_t bytes)
@@ -138,7 +138,7 @@ static void attack_info(void)
         done += push_infos(i % 2 ? 1000 : 360);
     told("bad", count);
     told("completed", done);
-    told("after", pings());
+    told("after", works());
 }
 
 /* ---- offloads ---- */
@@ -204,7 +204,7 @@ static void attack_offload(void)
     done += push_offload(1000, RNDIS_INFO_CHECKSUM, SEND_CHECKSUM_IP_HEADER | 2, 0, 0);
     told("offloads", 17);
     told("completed", done);
-    told("after", pings());
+    told("after", works());
 }
 
 /* ---- frames that are none ---- */
@@ -238,7 +238,7 @@ static void attack_strange(void)
     told("runts", runts);
     told("jumbos", jumbos);
     told("odd", odd);
-    told("after", pings());
+    told("after", works());
 }
 
 /* ---- addresses ---- */
@@ -278,7 +278,7 @@ static void attack_spoof(void)
         sent += push(0);
     }
     told("sent", sent);
-    told("after", pings());
+    told("after", works());
 }
 
 /* @ids: of the tags in the frame, up to two, -1: none; @info: of the one beside it. */
@@ -371,7 +371,7 @@ static void attack_macs(void)
     if (!begin())
         return;
     told("sent", push_flood(argument("n", 100000), peer_echo, true));
-    told("after", pings());
+    told("after", works());
 }
 
 static void attack_storm(void)
@@ -379,7 +379,7 @@ static void attack_storm(void)
     if (!begin())
         return;
     told("sent", push_flood(argument("n", 50000), peer_all, false));
-    told("after", pings());
+    told("after", works());
 }
 
 static void attack_small(void)
@@ -388,7 +388,7 @@ static void attack_small(void)
         return;
     print("SMALL begin\n");
     told("sent", push_flood(argument("n", 100000), peer_echo, false));
-    told("after", pings());
+    told("after", works());
 }
 
 static void attack_canary(void)
@@ -408,7 +408,7 @@ static void attack_canary(void)
             nic.send[s * NIC_SECTION_BYTES + NIC_FRAME_AT + k] = PEER_SECRET;
     }
     told("completed", done);
-    told("after", pings());
+    told("after", works());
 }
 
 int payload_main(void)

@@ -83,7 +83,7 @@ static void attack_order(void)
         nic_put(&nic, &m, 98);
         closes(message(data, NVSP_CHANNEL_DATA, 0, 100));
     }
-    told("after", begin() && pings());
+    told("after", begin() && works());
 }
 
 static struct nvsp_message any_message(uint64_t r)
@@ -149,7 +149,7 @@ static void attack_fuzz(void)
     print("FUZZ closed %u\n", (uint64_t)closed);
     told("closed-some", closed > 50);
     told("stuck", stuck);
-    told("after", begin() && pings());
+    told("after", begin() && works());
 }
 
 static void attack_cycles(void)
@@ -172,7 +172,7 @@ static void attack_cycles(void)
     }
     print("CYCLES %u\n", count);
     told("all-torn", torn == count && count);
-    told("after", begin() && pings());
+    told("after", begin() && works());
 }
 
 static void attack_teardown(void)
@@ -191,7 +191,7 @@ static void attack_teardown(void)
             nic_serve(&nic);
     }
     told("torn-all", torn == rounds);
-    told("after", begin() && pings());
+    told("after", begin() && works());
 }
 
 /* ---- what lies where ---- */
@@ -228,7 +228,7 @@ static void attack_section(void)
     told("up", begin());
     told("hole", nic_put_pages(&nic, PACKET_GPA_DIRECT, hole, 3, &m) &&
                      nic_put_pages(&nic, PACKET_GPA_DIRECT, top, 3, &m));
-    told("after", pings());
+    told("after", works());
 }
 
 /* ---- completions ---- */
@@ -259,7 +259,7 @@ static void attack_returns(void)
         told("closed", nic_is_closed(&nic));
     }
     nic.keeps = false;
-    told("after", begin() && pings());
+    told("after", begin() && works());
 }
 
 /* Frames for the echo, whose answers find no slot. */
@@ -289,7 +289,7 @@ static void attack_keep(void)
     nic.keeps = false;
     for (uint64_t i = 0; i < count; i++)
         nic_return(&nic, kept[i]);
-    told("after", pings());
+    told("after", works());
 }
 
 static void attack_channels(void)
@@ -303,7 +303,7 @@ static void attack_channels(void)
         status_of(NVSP_SUBCHANNEL, NVSP_SUBCHANNEL_ALLOCATE, counts[i]);
         told("got", nic.said.subchannel.count);
     }
-    told("after", pings());
+    told("after", works());
 }
 
 /* ---- OIDs ---- */
@@ -386,7 +386,7 @@ static void attack_oid(void)
     told("any", silent);
     filter = FILTER_DIRECTED | FILTER_BROADCAST;
     told("filter", nic_start(&nic, filter));
-    told("after", pings());
+    told("after", works());
 }
 
 int payload_main(void)

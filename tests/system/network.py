@@ -54,9 +54,9 @@ def start(t, names=tuple(GUESTS), **machine):
 
 
 def needs_wall():
-    """For tests that have not been seen green often enough: a guest under load dies now and then."""
+    """For tests that have not been seen green often enough."""
     if not os.environ.get("BULKHEAD_WALL"):
-        raise Skip("a guest dies now and then under load on the machine's clock, by a fault that is "
+        raise Skip("a guest with a NIC dies now and then on the machine's clock, by a fault that is "
                    "looked for; BULKHEAD_WALL=1 runs it")
 
 

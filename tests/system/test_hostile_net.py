@@ -5,6 +5,7 @@ asks and the other answers, one that takes whatever the switch has for it, and t
 import re
 
 from helpers import count_of, delete, state, until
+from network import needs_wall
 from test_containment import host_answers, start
 
 MACS = {"echo": "02:42:48:00:01:01", "ask": "02:42:48:00:01:02", "watch": "02:42:48:00:01:03"}
@@ -19,6 +20,7 @@ def peer(node, name, do, nic=""):
 
 
 def boot(t, **options):
+    needs_wall()
     node = start(t, "netpeer", "hostile_net", "hostile_nvsp", **options)
     node.do("switch create lan")
     for name, mac in MACS.items():
@@ -216,7 +218,7 @@ def test_hostile_054_100000_addresses_make_nobody_else_unknown(t):
     node, found, port = frames(t, "macs", "spoofing=on", timeout=120)
     assert found["sent"] == 100000, found
     shown = node.do("switch show lan")
-    assert port["paths"]["switch"] == port["in_frames"] == 100001, port
+    assert port["paths"]["switch"] == port["in_frames"] > 100000, port
     assert shown["learned_total"] <= 64 and shown["refused_total"] > 99000, shown
     assert port["floods"] == port["replicas"] == 0, port
     frames_, marked, _ = seen(node, "watch")
