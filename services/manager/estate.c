@@ -27,31 +27,45 @@ enum err estate_open(handle_t region, struct estate **out, bool *is_first)
     return OK;
 }
 
-static bool vm_has_handle(const struct vm *vm, handle_t h)
+static uint64_t known[HANDLE_SWEEP_MAX / 64]; /* bit n: handle n is somebody's */
+
+static void mark(handle_t h)
 {
-    return vm->is_used && (vm->budget == h || vm->console == h || vm->partition == h ||
-                           vm->channel == h || vm->process == h);
+    if (h < HANDLE_SWEEP_MAX)
+        known[h / 64] |= 1ull << h % 64;
 }
 
-static bool is_known(const struct estate *e, handle_t h)
+static void mark_all(const struct estate *e)
 {
-    if (h <= startup_info()->grant_count || h == e->signal)
-        return true;
-    for (unsigned i = 0; i < VM_COUNT_MAX; i++)
-        if (vm_has_handle(&e->vms.vms[i], h))
-            return true;
-    for (unsigned i = 0; i < SAVE_COUNT_MAX; i++)
-        if (e->saves.saves[i].budget == h || e->saves.saves[i].image == h)
-            return true;
-    return network_has_handle(&e->network, h);
+    memset(known, 0, sizeof(known));
+    for (handle_t h = 0; h <= startup_info()->grant_count; h++)
+        mark(h);
+    mark(e->signal);
+    for (unsigned i = 0; i < VM_COUNT_MAX; i++) {
+        const struct vm *vm = &e->vms.vms[i];
+
+        if (!vm->is_used)
+            continue;
+        mark(vm->budget);
+        mark(vm->console);
+        mark(vm->partition);
+        mark(vm->channel);
+        mark(vm->process);
+    }
+    for (unsigned i = 0; i < SAVE_COUNT_MAX; i++) {
+        mark(e->saves.saves[i].budget);
+        mark(e->saves.saves[i].image);
+    }
+    network_mark_handles(&e->network, mark);
 }
 
 unsigned estate_sweep_handles(const struct estate *e)
 {
     unsigned closed = 0;
 
+    mark_all(e);
     for (handle_t h = 1; h < HANDLE_SWEEP_MAX; h++)
-        if (!is_known(e, h) && sys_handle_close(h) == OK)
+        if (!(known[h / 64] & 1ull << h % 64) && sys_handle_close(h) == OK)
             closed++;
     return closed;
 }

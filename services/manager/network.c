@@ -311,21 +311,24 @@ bool network_adopt(void)
     return is_good && !err;
 }
 
-bool network_has_handle(const struct network *n, handle_t h)
+void network_mark_handles(const struct network *n, void (*mark)(handle_t h))
 {
-    const struct switch_program *s = &n->program;
+    const struct switch_program *p = &n->program;
 
-    if (h == s->budget || h == s->board || h == s->channel || h == s->process)
-        return true;
+    mark(p->budget);
+    mark(p->board);
+    mark(p->channel);
+    mark(p->process);
     for (unsigned i = 0; i < PORTS_MAX; i++) {
         const struct port_link *l = &n->ports[i].link;
 
-        if (n->ports[i].state != PORT_FREE &&
-            (l->budget == h || l->switch_end == h || l->vmm_end == h))
-            return true;
+        if (n->ports[i].state == PORT_FREE)
+            continue;
+        mark(l->budget);
+        mark(l->switch_end);
+        mark(l->vmm_end);
     }
     for (unsigned i = 0; i < CAPTURES_MAX; i++)
-        if (n->captures[i].state != CAPTURE_FREE && n->captures[i].region == h)
-            return true;
-    return false;
+        if (n->captures[i].state != CAPTURE_FREE)
+            mark(n->captures[i].region);
 }

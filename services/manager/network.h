@@ -113,8 +113,8 @@ handle_t network_root(void); /* the budget that pays */
  * was damaged. */
 bool network_adopt(void);
 
-/* True for each handle that the network holds. */
-bool network_has_handle(const struct network *n, handle_t h);
+/* Calls @mark for each handle that the network holds, and for some HANDLE_NONE. */
+void network_mark_handles(const struct network *n, void (*mark)(handle_t h));
 
 /* ---- switches ---- */
 struct network_switch *switch_find(const char *name); /* or NULL */

@@ -12,7 +12,7 @@
 /* An answer is looked at so much after its signal. Linux signals before it is ready for the next
  * request (hv_fcopy.c, fcopy_on_msg(): state, then hv_poll_channel()); one that comes at once, while
  * that processor stands still, makes it lose the daemon's next answer. */
-#define IC_PACE_NS (4 * NS_PER_MS)
+#define IC_PACE_NS (10 * NS_PER_MS)
 
 struct ic;
 
