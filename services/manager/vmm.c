@@ -15,8 +15,8 @@
 #include "services/rt/sys.h"
 
 #define CHANNEL_DATA_BYTES (16u * 1024u)
-#define OVERHEAD_BYTES     MIB(1)  /* the vmm itself and the kernel's objects for it */
-#define VCPU_BYTES         KIB(64) /* of each vCPU but the first: state, threads, stacks */
+#define OVERHEAD_BYTES     KIB(384) /* the vmm itself and the objects of the kernel for it */
+#define VCPU_BYTES         KIB(64)  /* of each vCPU but the first: state, threads, stacks */
 
 static handle_t signal;
 
