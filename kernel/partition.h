@@ -32,7 +32,7 @@ struct partition {
     struct port *ports[PARTITION_PORTS_MAX]; /* sched lock */
     struct binding on_slot_free;             /* a message slot that the vmm found taken */
     struct binding on_halt;                  /* a vCPU has halted, */
-    bool is_halt_awaited;                    /* and somebody asked; sched lock */
+    bool is_halt_awaited; /* and somebody asked: set at any time, taken with the sched lock */
     struct hv_partition hv;
 };
 

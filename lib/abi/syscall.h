@@ -41,7 +41,8 @@ enum syscall {
     SYS_CHANNEL_CREATE,      /* (budget h, data bytes each way, handle_t out[2]) */
     SYS_CHANNEL_MAP,         /* (h) -> address: see below */
     SYS_CHANNEL_SIGNAL,      /* (h): raises what the peer bound to BIND_CHANNEL */
-    SYS_CHANNEL_SEND_HANDLE, /* (h, handle, rights): ERR_FULL when 8 wait */
+    SYS_CHANNEL_SEND_HANDLE, /* (h, handle, rights): ERR_FULL when 8 wait; ERR_ARGUMENT: a
+                                channel that has carried one, or over one that was sent */
     SYS_CHANNEL_TAKE_HANDLE, /* (h) -> handle, or ERR_EMPTY */
     SYS_PARTITION_CREATE,    /* (budget h, memory bytes) -> h */
     SYS_PARTITION_POPULATE, /* (h): gives the next large page of memory; RDX = bytes still to come */
